@@ -80,30 +80,21 @@ cross: ## build for the other systems
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
 	GOOS=windows GOARCH=amd64 $(GO) vet ./...
 
-# generate-into writes the generated code of all .proto files below the folder $(1).
-define generate-into
-	cd examples && PATH="$(BIN):$$PATH" protoc -I proto \
-		--go_out=$(1) --go_opt=module=github.com/pandakit/panda/examples \
-		--go-grpc_out=$(1) --go-grpc_opt=module=github.com/pandakit/panda/examples \
-		$$(find proto -name '*.proto' | sort)
-endef
-
 .PHONY: generate
 generate: $(PROTO_PLUGINS) ## write the generated code anew; needs protoc
 	@command -v protoc >/dev/null || { echo "generate: protoc is not on PATH; install Debian's protobuf-compiler or your system's like" >&2; exit 1; }
-	$(call generate-into,.)
+	PATH="$(BIN):$$PATH" tools/generate.sh .
 
 # The version of protoc stands in a comment of each file, and nothing else depends on it.
 .PHONY: generated
 generated: $(PROTO_PLUGINS) ## the generated code is what its .proto files give
-	@if ! command -v protoc >/dev/null; then \
-		echo "generated: SKIPPED, protoc is not on PATH; CI compares"; exit 0; \
-	fi; \
+	@command -v protoc >/dev/null || { echo "generated: SKIPPED, protoc is not on PATH; CI compares"; exit 0; }; \
 	set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
-	($(call generate-into,$$fresh)); \
-	(cd $$fresh && find . -name '*.pb.go') | while read -r name; do \
-		diff -u -I '^//.*protoc  *v' examples/$$name $$fresh/$$name || { echo "generated: examples/$$name is stale; run make generate" >&2; exit 1; }; \
-	done
+	PATH="$(BIN):$$PATH" tools/generate.sh "$$fresh"; \
+	(cd "$$fresh" && find . -name '*.pb.go') | while read -r name; do \
+		diff -u -I '^//.*protoc  *v' "$$name" "$$fresh/$$name" || { echo "generated: $$name is stale; run make generate" >&2; exit 1; }; \
+	done; \
+	echo "generated: up to date"
 
 # Tools are pinned in tools/go.mod and built anew when it changes.
 $(GOLANGCI_LINT): tools/go.mod tools/go.sum

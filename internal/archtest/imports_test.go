@@ -50,6 +50,8 @@ var placement = []struct {
 	{"internal/netrpc/...", layerLibrary},
 	{"internal/metrics/...", layerLibrary},
 	{"internal/tracecontext/...", layerLibrary},
+	{"internal/grpcserver/...", layerLibrary},
+	{"internal/retry/...", layerLibrary},
 
 	{"discovery", layerDiscovery},
 

@@ -52,9 +52,9 @@ var loadTree = sync.OnceValues(func() (*tree, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		switch {
-		case entry.IsDir() && skipped(rel):
+		case skipped(rel) && entry.IsDir():
 			return filepath.SkipDir
-		case !entry.Type().IsRegular():
+		case skipped(rel), !entry.Type().IsRegular():
 			return nil
 		case path.Base(rel) == "go.mod" && rel != "go.mod" && !strings.Contains(rel, "testdata/"):
 			t.modules = append(t.modules, path.Dir(rel))
