@@ -45,6 +45,7 @@ var placement = []struct {
 	{".", layerLibrary},
 	{"discovery/consul/...", layerLibrary},
 	{"discovery/inmemory/...", layerLibrary},
+	{"discovery/internal/...", layerLibrary},
 	{"internal/loadbalance/...", layerLibrary},
 	{"internal/oneport/...", layerLibrary},
 	{"internal/netrpc/...", layerLibrary},
