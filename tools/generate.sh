@@ -21,3 +21,4 @@ generate() {
 generate . . internal/rpccall/internal/testpb/*.proto
 generate examples examples/proto examples/proto/*/*.proto
 generate bench bench/internal/hellopb bench/internal/hellopb/*.proto
+generate conformance conformance/drill/drillpb conformance/drill/drillpb/*.proto

@@ -59,26 +59,25 @@ func TestPackageNames(t *testing.T) {
 	}
 }
 
+// TestOnePackageDoc leaves out tests, and code that is generated, which has the comment that its
+// generator gives it.
 func TestOnePackageDoc(t *testing.T) {
 	tree := repository(t)
-	docs := map[string][]string{}
+	docs := map[string][]string{} // files with a package comment, by folder
 	for _, f := range tree.files {
-		if f.test {
-			if f.syntax.Doc != nil && !hasCodeFile(tree, f.dir) {
-				docs[f.dir] = append(docs[f.dir], f.path)
-			}
+		if f.test || f.generated {
 			continue
 		}
-		docs[f.dir] = slices.Grow(docs[f.dir], 0)
-		if f.syntax.Doc == nil || f.syntax.Doc.Text() == "" {
-			continue
+		found := docs[f.dir]
+		if f.syntax.Doc != nil {
+			found = append(found, f.path)
 		}
-		docs[f.dir] = append(docs[f.dir], f.path)
+		docs[f.dir] = found
 		want := "Package " + f.syntax.Name.Name + " "
 		if f.syntax.Name.Name == "main" {
 			want = "Command " + path.Base(f.dir) + " "
 		}
-		if !strings.HasPrefix(f.syntax.Doc.Text(), want) {
+		if f.syntax.Doc != nil && !strings.HasPrefix(f.syntax.Doc.Text(), want) {
 			t.Errorf("%s: the package comment begins with %q", f.path, want)
 		}
 	}
@@ -87,10 +86,6 @@ func TestOnePackageDoc(t *testing.T) {
 			t.Errorf("%s: %d package comments %v; one says what the package is for, and what it never does", dir, len(files), files)
 		}
 	}
-}
-
-func hasCodeFile(tree *tree, dir string) bool {
-	return slices.ContainsFunc(tree.files, func(f *goFile) bool { return f.dir == dir && !f.test })
 }
 
 // TestNoSleepInTests allows sleeping only where time is fake: inside the function that synctest.Test runs.
@@ -135,7 +130,7 @@ func TestGoroutinesAreLeakChecked(t *testing.T) {
 	tree := repository(t)
 	starts, checked := map[string]string{}, map[string]bool{}
 	for _, f := range tree.files {
-		if !tree.inRootModule(f) {
+		if !f.inRootModule() {
 			continue
 		}
 		if f.test {

@@ -117,7 +117,7 @@ func TestEveryPackageIsPlaced(t *testing.T) {
 	tree := repository(t)
 	told := map[string]bool{}
 	for _, f := range tree.files {
-		if !tree.inRootModule(f) || told[f.dir] {
+		if !f.inRootModule() || told[f.dir] {
 			continue
 		}
 		told[f.dir] = true
@@ -131,7 +131,7 @@ func TestImportsPointDown(t *testing.T) {
 	tree := repository(t)
 	for _, f := range tree.files {
 		from, fromTree := layerOf(f.dir)
-		if f.test || !tree.inRootModule(f) || from == "" {
+		if f.test || !f.inRootModule() || from == "" {
 			continue
 		}
 		rule := mayImport[from]
@@ -206,7 +206,7 @@ func TestBannedImports(t *testing.T) {
 	tree := repository(t)
 	for _, b := range bans {
 		for _, f := range tree.files {
-			if !tree.inRootModule(f) || !anyMatch(b.from, f.dir) || anyMatch(b.except, f.dir) || f.test && b.allowsInTests() {
+			if !f.inRootModule() || !anyMatch(b.from, f.dir) || anyMatch(b.except, f.dir) || f.test && b.allowsInTests() {
 				continue
 			}
 			for _, imp := range f.imports() {
@@ -271,7 +271,7 @@ func TestProcessIsPassedIn(t *testing.T) {
 	tree := repository(t)
 	for _, rule := range processUse {
 		for _, f := range tree.files {
-			if f.test || !tree.inRootModule(f) || anyMatch(rule.allowed, f.dir) || slices.Contains(rule.allowed, f.path) {
+			if f.test || !f.inRootModule() || anyMatch(rule.allowed, f.dir) || slices.Contains(rule.allowed, f.path) {
 				continue
 			}
 			f.selectors(rule.importPath, func(name string, pos token.Pos) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,10 +32,9 @@ type goFile struct {
 
 // tree is every file of the repository that Git would keep.
 type tree struct {
-	fset    *token.FileSet
-	files   []*goFile
-	text    []string // paths of other files
-	modules []string // folders that hold a go.mod but the root
+	fset  *token.FileSet
+	files []*goFile
+	text  []string // paths of other files
 }
 
 // loadTree parses the repository once for all tests.
@@ -55,9 +53,6 @@ var loadTree = sync.OnceValues(func() (*tree, error) {
 		case skipped(rel) && entry.IsDir():
 			return filepath.SkipDir
 		case skipped(rel), !entry.Type().IsRegular():
-			return nil
-		case path.Base(rel) == "go.mod" && rel != "go.mod" && !strings.Contains(rel, "testdata/"):
-			t.modules = append(t.modules, path.Dir(rel))
 			return nil
 		}
 		if path.Ext(rel) != ".go" || strings.Contains(rel, "testdata/") {
@@ -105,10 +100,11 @@ func repository(t *testing.T) *tree {
 	return loaded
 }
 
-// inRootModule reports whether the file belongs to the root module, the one that users import.
-func (t *tree) inRootModule(f *goFile) bool {
-	return !slices.ContainsFunc(t.modules, func(m string) bool { return matches(m+"/...", f.dir) })
-}
+// otherModules are modules of their own, which nobody imports; layers and most bans do not bind them.
+var otherModules = []string{"bench/...", "conformance/...", "examples/...", "tools/..."}
+
+// inRootModule reports whether the file belongs to the module that users import.
+func (f *goFile) inRootModule() bool { return !anyMatch(otherModules, f.dir) }
 
 // at returns where a node stands, as path:line.
 func (t *tree) at(pos token.Pos) string {
