@@ -219,21 +219,20 @@ func (c *Client) receive(ctx context.Context, r Request, stream grpc.ClientStrea
 	}
 	for {
 		reply := dynamicpb.NewMessage(r.Method.descriptor.Output())
-		err := stream.RecvMsg(reply)
-		if err == nil {
-			err = c.tellMessage(ctx, r, reply)
-			if err == nil && r.Method.SendsStream() {
-				continue
+		if err := stream.RecvMsg(reply); err != nil {
+			tell(r.Trailer, stream.Trailer())
+			if errors.Is(err, io.EOF) {
+				return nil
 			}
-			if err != nil {
-				return err // the call has not ended, so it has no trailer yet
-			}
+			return c.statusError(ctx, err)
 		}
-		tell(r.Trailer, stream.Trailer())
-		if err == nil || errors.Is(err, io.EOF) {
+		if err := c.tellMessage(ctx, r, reply); err != nil {
+			return err
+		}
+		if !r.Method.SendsStream() {
+			tell(r.Trailer, stream.Trailer())
 			return nil
 		}
-		return c.statusError(ctx, err)
 	}
 }
 
