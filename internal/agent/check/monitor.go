@@ -122,6 +122,7 @@ func (m *Monitor) Renew(id string, result Result) error {
 	}
 	r.next = time.Now().Add(r.def.TTL)
 	result.Output = clip(result.Output, r.def.outputMax())
+	r.renewed = result.Output
 	if m.report(r, result) || r.expired {
 		r.expired = false
 		r.wake()
@@ -199,8 +200,8 @@ func (m *Monitor) expire(r *runner) {
 	}
 	r.expired = true
 	output := "TTL expired"
-	if r.result.Output != "" {
-		output += " (last output before timeout follows): " + r.result.Output
+	if r.renewed != "" {
+		output += " (last output before timeout follows): " + r.renewed
 	}
 	m.report(r, Result{consulwire.Critical, output})
 }

@@ -17,6 +17,7 @@ type runner struct {
 	poke   chan struct{} // makes run look at the times anew
 
 	result  Result
+	renewed string // the output of the last renewal of a TTL check
 	streak  streak
 	since   time.Time // when it became critical; zero while it is not
 	next    time.Time // the next probe, or the end of the TTL
