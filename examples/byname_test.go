@@ -12,7 +12,7 @@ import (
 func withAgent(t *testing.T) []string {
 	t.Helper()
 	agent := start(t, nil, "panda-command", "agent", "-dev", "-http-port", "0")
-	return []string{"CONSUL_HTTP_ADDR=" + agent.logged(`agent.* (?:address=|at )(?:http://)?(\S+)`), "PANDA_ADDR=127.0.0.1:0"}
+	return []string{"CONSUL_HTTP_ADDR=" + agent.logged(`"agent started" address=(\S+)`), "PANDA_ADDR=127.0.0.1:0"}
 }
 
 func TestClientFindsServiceByName(t *testing.T) {
