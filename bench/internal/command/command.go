@@ -194,7 +194,7 @@ func compare(ctx context.Context, lab *measure.Lab, stacks []measure.Stack) (*me
 }
 
 func startUps(ctx context.Context, lab *measure.Lab, stacks []measure.Stack) ([]measure.StartUp, error) {
-	// What differs in nothing but the client's connections starts alike.
+	// The baseline starts the second time as it does the first.
 	stacks = slices.DeleteFunc(slices.Clone(stacks), func(s measure.Stack) bool { return s.Name == measure.NameRawAgain })
 	if err := lab.Build(ctx, stacks); err != nil {
 		return nil, err

@@ -35,6 +35,17 @@ type sampleKey struct {
 	callers int
 }
 
+// NewRounds returns rounds without samples.
+func NewRounds(stacks []Stack, callers []int) *Rounds {
+	return &Rounds{Stacks: stacks, Callers: callers, samples: make(map[sampleKey][]Sample)}
+}
+
+// Add adds a stack's sample of the next round.
+func (r *Rounds) Add(stack string, callers int, sample Sample) {
+	key := sampleKey{stack, callers}
+	r.samples[key] = append(r.samples[key], sample)
+}
+
 // Has reports whether the stack has been measured.
 func (r *Rounds) Has(stack string) bool {
 	return slices.ContainsFunc(r.Stacks, func(s Stack) bool { return s.Name == stack })
@@ -80,7 +91,7 @@ func (l *Lab) Compare(ctx context.Context, stacks []Stack) (*Rounds, error) {
 		}
 		pairs = append(pairs, p)
 	}
-	rounds := &Rounds{Stacks: stacks, Callers: l.Config.Callers, samples: make(map[sampleKey][]Sample)}
+	rounds := NewRounds(stacks, l.Config.Callers)
 	for round := range l.Config.Rounds {
 		l.tell("round %d of %d", round+1, l.Config.Rounds)
 		if err := l.round(ctx, pairs, rounds); err != nil {
@@ -115,8 +126,7 @@ func (l *Lab) round(ctx context.Context, pairs []pair, rounds *Rounds) error {
 			if err != nil {
 				return fmt.Errorf("%d callers: %w", callers, err)
 			}
-			key := sampleKey{p.stack.Name, callers}
-			rounds.samples[key] = append(rounds.samples[key], sample)
+			rounds.Add(p.stack.Name, callers, sample)
 		}
 	}
 	return nil
