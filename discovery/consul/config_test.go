@@ -49,7 +49,7 @@ func TestNewRefusesMalformedValues(t *testing.T) {
 		"CONSUL_HTTP_ADDR=http://":                    `read Consul's address "http://": it has no host`,
 		"CONSUL_HTTP_ADDR=http://user:password@agent": `read Consul's address "http://…@agent": a user in an address would be logged; set CONSUL_HTTP_AUTH`,
 		"CONSUL_HTTP_ADDR=http://agent/?x":            `read Consul's address "http://agent/?x": it has more than a host, a port and a path`,
-		"CONSUL_HTTP_ADDR=unix://consul.sock":         `read Consul's address "unix://consul.sock": the path of a Unix socket begins with a slash: unix:///run/consul.sock`,
+		"CONSUL_HTTP_ADDR=unix://consul.sock":         `read Consul's address "unix://consul.sock": the path of a Unix socket begins with a slash and is plain text: unix:///run/consul.sock`,
 		"CONSUL_HTTP_ADDR=a b":                        `read Consul's address "a b": ' ' cannot be in a host name`,
 		"CONSUL_HTTP_ADDR=1::2::3":                    `read Consul's address "1::2::3": host "1::2::3" is no IPv6 address`,
 		"CONSUL_HTTP_SSL=maybe":                       `read CONSUL_HTTP_SSL: "maybe" is neither true nor false`,
@@ -88,7 +88,7 @@ func FuzzConfigFromEnv(f *testing.F) {
 		if err != nil && strings.ContainsAny(err.Error(), "\n\x00") {
 			t.Errorf("New with %q: the error %q is not one line", addresses, err)
 		}
-		if err == nil && strings.ContainsAny(r.String(), "@\n\x00") {
+		if err == nil && (strings.ContainsAny(r.String(), "\n\x00") || strings.Contains(r.String(), "@") && !strings.Contains(addresses, "unix://")) {
 			t.Errorf("New with %q: the name %q is not fit for a log", addresses, r)
 		}
 		if err == nil { // whatever New takes can be asked

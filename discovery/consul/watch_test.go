@@ -1,6 +1,7 @@
 package consul_test
 
 import (
+	"compress/gzip"
 	"fmt"
 	"net/http"
 	"slices"
@@ -164,7 +165,9 @@ func TestWatchFailsOverAtOnce(t *testing.T) {
 	for name, broken := range map[string]http.HandlerFunc{
 		"refused": nil,
 		"hanging": hang,
-		"ill":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "No cluster leader", http.StatusInternalServerError) },
+		"ill": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "No cluster leader", http.StatusInternalServerError)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,10 +275,12 @@ func TestWatchBoundsAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
 		n.set(address, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`[{"Service":{"ID":"`))
+			w.Header().Set("Content-Encoding", "gzip") // it counts what is unpacked
+			packed := gzip.NewWriter(w)
+			_, _ = packed.Write([]byte(`[{"Service":{"ID":"`))
 			filler := []byte(strings.Repeat("x", 1<<20))
 			for {
-				if _, err := w.Write(filler); err != nil {
+				if _, err := packed.Write(filler); err != nil {
 					return
 				}
 			}
