@@ -1,7 +1,6 @@
 package consul_test
 
 import (
-	"compress/gzip"
 	"fmt"
 	"net/http"
 	"slices"
@@ -268,29 +267,6 @@ func TestWatchSaysWhatIsWrongWithAnAnswer(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestWatchBoundsAnAnswer(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		n.set(address, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Encoding", "gzip") // it counts what is unpacked
-			packed := gzip.NewWriter(w)
-			_, _ = packed.Write([]byte(`[{"Service":{"ID":"`))
-			filler := []byte(strings.Repeat("x", 1<<20))
-			for {
-				if _, err := packed.Write(filler); err != nil {
-					return
-				}
-			}
-		})
-		w := n.watch(n.registry(single()))
-		pass(time.Second)
-		if lines := w.lines(); !slices.Equal(lines, []string{"error: the answer is longer than 64 MiB"}) {
-			t.Errorf("told %q, want an error", lines)
-		}
-	})
 }
 
 func TestWatchReadsInstances(t *testing.T) {
