@@ -91,6 +91,8 @@ func TestParseNamesThePlaceOfWhatIsWrong(t *testing.T) {
 		{"alias", "services:\n  a: &x {path: ./a}\n  b: *x\n", "2:6: service a is an anchor or alias"},
 		{"second document", "services: {}\n---\nservices: {}\n", "2:1: a second document"},
 		{"not text", "services:\n  \xff: {}\n", "2:3: not UTF-8 text"},
+		{"nested deeply", "services: " + strings.Repeat("[", 60_000), "1:27: nested deeper than 16 levels"},
+		{"lists in lists", strings.Repeat("- ", 30_000), "1:33: nested deeper than 16 levels"},
 		{"too large", strings.Repeat("#", config.MaxSize+1), "1:1: the file is larger than 64 KiB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -21,6 +22,10 @@ var (
 	fileKeys    = []string{"services"}                                            //nolint:gochecknoglobals // constant
 	serviceKeys = []string{"path", "replicas", "env", "args", "after", "oneshot"} //nolint:gochecknoglobals // constant
 )
+
+// maxDepth bounds brackets within brackets, and list markers on one line: a valid file needs four, and the
+// parser's time grows with the square of it.
+const maxDepth = 16
 
 // maxNameLength is that of a DNS label, which a service's name becomes.
 const maxNameLength = 63
@@ -34,7 +39,11 @@ func Parse(name string, data []byte) (*File, error) {
 	if !utf8.Valid(data) {
 		return nil, f.Errorf(invalidPos(data), "not UTF-8 text")
 	}
-	tree, err := parser.ParseBytes(data, 0)
+	tokens := lexer.Tokenize(string(data))
+	if deep := tooDeep(tokens); deep != nil {
+		return nil, f.Errorf(pos(deep), "nested deeper than %d levels", maxDepth)
+	}
+	tree, err := parser.Parse(tokens, 0)
 	if err != nil {
 		return nil, f.syntaxError(err)
 	}
@@ -52,6 +61,28 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// tooDeep returns the first token below maxDepth, or nil.
+func tooDeep(tokens token.Tokens) *token.Token {
+	brackets, markers, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, markers = t.Position.Line, 0
+		}
+		switch t.Type { //nolint:exhaustive // only these nest without an indent
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType:
+			markers++
+		}
+		if brackets > maxDepth || markers > maxDepth {
+			return t
+		}
+	}
+	return nil
 }
 
 func (f *File) syntaxError(err error) error {
