@@ -1,0 +1,175 @@
+package panda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pandakit/panda/discovery"
+)
+
+// Run listens, serves, registers the instance, and does so until ctx is done or the process gets
+// SIGINT or SIGTERM; then it drains. It returns nil after a clean drain, and an error when it could not
+// listen, when what was registered on the service is wrong, or when calls had to be cut off at the end.
+// A second signal ends the process at once. Run may be called once.
+//
+// A registry that is away stops nothing: the service serves, and is registered as soon as that is possible.
+//
+// The drain: health turns NOT_SERVING and the instance leaves the registry; it goes on serving until
+// clients have had time to see that ([WithLeaveDelay]); it takes no more connections, tells gRPC
+// clients to go elsewhere, and lets what is in flight finish, for at most the time of [WithDrainTimeout].
+func (s *Service) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("run service %q: Run was called before; a Service runs once", s.name)
+	}
+	if err := s.invalid(); err != nil {
+		return err
+	}
+	s.config.readEnvironment()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // from then on a signal does what it does without us
+
+	if err := s.run(ctx); err != nil {
+		return fmt.Errorf("run service %q: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *Service) run(ctx context.Context) error {
+	registry, err := s.config.openRegistry()
+	if err != nil {
+		return err
+	}
+	hosts, local := registryHosts(registry)
+	listener, err := listen(ctx, s.config.address, local)
+	if err != nil {
+		return err
+	}
+	address, err := listenAddress(listener)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	reached, err := chooseAdvertised(address, s.config.advertise, hosts, local, machine())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server, err := s.newServer(listener)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	s.config.logger.Info("service listens", "service", s.name, "address", listener.Addr().String(),
+		"advertised", net.JoinHostPort(reached.host, strconv.Itoa(reached.port)), "because", reached.reason)
+	return s.serve(ctx, server, registry, s.instance(reached))
+}
+
+func listen(ctx context.Context, address string, registryOnLoopback bool) (net.Listener, error) {
+	if address == "" {
+		address = defaultAddress(registryOnLoopback)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: the port is taken; stop what listens there, or set PANDA_ADDR to another address (port 0 takes a free one)", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w; set PANDA_ADDR to host:port", address, err)
+	}
+	return listener, nil
+}
+
+func listenAddress(l net.Listener) (netip.AddrPort, error) {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("listen: %s is not a TCP address", l.Addr())
+	}
+	return tcp.AddrPort(), nil
+}
+
+// instance describes this process to the registry.
+func (s *Service) instance(reached advertised) discovery.Instance {
+	id := s.config.instanceID
+	if id == "" {
+		// The same for every process that comes back on this address, so that it replaces what an
+		// earlier one left behind.
+		id = strings.Join([]string{s.name, reached.host, strconv.Itoa(reached.port)}, "-")
+	}
+	return discovery.Instance{
+		ID: id, Service: s.name, Address: reached.host, Port: reached.port,
+		Tags: s.config.tags, Meta: s.config.meta, Weight: 1,
+	}
+}
+
+// serve runs the parts of the service until ctx is done or one of them fails, then drains.
+func (s *Service) serve(ctx context.Context, server *server, registry discovery.Registry, instance discovery.Instance) error {
+	failed := server.start()
+	server.setServing(true)
+
+	announcing, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	presence := &presence{service: s.name, registry: registry.String(), logger: s.config.logger}
+	left := make(chan error, 1)
+	go func() {
+		left <- registry.Announce(announcing, discovery.Announcement{
+			Instance: instance, TTL: s.config.ttl, Health: server.healthStatus, Observe: presence.observe,
+		})
+	}()
+
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-failed:
+	case failure = <-left: // only what can never be registered ends an announcement early
+		left <- nil
+	}
+	s.config.logger.Info("service drains", "service", s.name)
+	server.setServing(false)
+	leave()
+	if err := <-left; err != nil {
+		s.config.logger.Warn("instance did not leave the registry; it will be critical there until it is forgotten",
+			"service", s.name, "registry", registry.String(), "error", err)
+	}
+	if failure == nil && presence.registered.Load() {
+		select {
+		case <-time.After(s.config.leaveDelay):
+		case failure = <-failed:
+		}
+	}
+	return errors.Join(failure, server.drain(s.config.drain))
+}
+
+// presence logs what becomes of the registration, once per change, not per attempt.
+type presence struct {
+	service    string
+	registry   string
+	logger     *slog.Logger
+	registered atomic.Bool
+	lastError  string
+}
+
+func (p *presence) observe(event discovery.Event) {
+	switch event.Kind {
+	case discovery.Registered:
+		p.registered.Store(true)
+		p.lastError = ""
+		p.logger.Info("service registered", "service", p.service, "registry", p.registry)
+	case discovery.Lost:
+		p.logger.Warn("registry has lost the instance; registering it again", "service", p.service, "registry", p.registry, "reason", event.Err)
+	case discovery.Failed:
+		if text := event.Err.Error(); text != p.lastError {
+			p.lastError = text
+			p.logger.Warn("registry cannot be reached; the service serves all the same and keeps trying",
+				"service", p.service, "registry", p.registry, "error", event.Err)
+		}
+	}
+}
