@@ -51,7 +51,9 @@ type Failure struct {
 	Text  string   // lines of file:line:column: message, the file relative to the base folder
 }
 
-func (f *Failure) Error() string { return strings.Join(f.Names, ", ") + " does not compile:\n" + f.Text }
+func (f *Failure) Error() string {
+	return strings.Join(f.Names, ", ") + " does not compile:\n" + f.Text
+}
 
 // Error tells of all programs that do not compile.
 type Error struct {

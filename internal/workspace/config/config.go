@@ -138,6 +138,13 @@ func (f *File) Folder(root string, s *Service) (string, error) {
 	return real, nil
 }
 
+// FixedPort reports whether a service with this environment listens on a port of its choice rather than on
+// any free one, so that only one instance can.
+func FixedPort(env map[string]string) bool {
+	addr := env["PANDA_ADDR"]
+	return addr != "" && !strings.HasSuffix(addr, ":0")
+}
+
 // checkCycle refuses services that wait for each other, named at the reference that closes the circle.
 func (f *File) checkCycle() error {
 	byName := make(map[string]*Service, len(f.Services))

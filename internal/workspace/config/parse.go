@@ -123,8 +123,9 @@ func (p parse) service(name string, at Pos, node ast.Node) error {
 			return err
 		}
 	}
-	if addr := s.Env["PANDA_ADDR"]; s.Replicas > 1 && addr != "" && !strings.HasSuffix(addr, ":0") {
-		return p.Errorf(at, "service %s: PANDA_ADDR %q is one port, which %d replicas cannot share", name, addr, s.Replicas)
+	if s.Replicas > 1 && FixedPort(s.Env) {
+		return p.Errorf(at, "service %s: PANDA_ADDR %q is one port, which %d replicas cannot share",
+			name, s.Env["PANDA_ADDR"], s.Replicas)
 	}
 	p.Services = append(p.Services, s)
 	return nil
