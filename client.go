@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/reflect/protoregistry"
-
-	"time"
 
 	"github.com/pandakit/panda/internal/loadbalance"
 	"github.com/pandakit/panda/internal/retry"
@@ -38,9 +37,10 @@ const (
 // idempotency_level in the .proto file is NO_SIDE_EFFECTS or IDEMPOTENT. Other calls are sent again only
 // where it is certain that no instance has seen them.
 type Conn struct {
-	grpc   *grpc.ClientConn
-	target *target
-	wait   time.Duration
+	grpc      *grpc.ClientConn
+	target    *target
+	available *loadbalance.Availability
+	wait      time.Duration
 }
 
 var _ grpc.ClientConnInterface = (*Conn)(nil)
@@ -49,7 +49,8 @@ var _ grpc.ClientConnInterface = (*Conn)(nil)
 // and the registry, may start later. The error is for an option or a variable that makes no sense.
 func Dial(service string, options ...ClientOption) (*Conn, error) {
 	config := newClientConfig(options)
-	t, err := newTarget(service, &config)
+	available := loadbalance.NewAvailability()
+	t, err := newTarget(service, &config, available)
 	if err != nil {
 		return nil, fmt.Errorf("dial service %q: %w", service, err)
 	}
@@ -57,10 +58,10 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial service %q: %w", service, err)
 	}
-	c := &Conn{target: t, wait: config.wait}
+	c := &Conn{target: t, available: available, wait: config.wait}
 	dialOptions := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithResolvers(&resolverBuilder{target: t}),
+		grpc.WithResolvers(&resolverBuilder{target: t, available: available}),
 		grpc.WithDefaultServiceConfig(policy),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -112,26 +113,26 @@ func (c *Conn) Close() error {
 }
 
 func (c *Conn) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if !c.target.available.Ready() {
+	if !c.available.Ready() {
 		if err := c.awaitInstance(ctx, cc); err != nil {
 			return err
 		}
 	}
 	err := invoke(tracecontext.Outgoing(ctx), method, req, reply, cc, opts...)
-	if err != nil && !c.target.available.Ready() {
+	if err != nil && !c.available.Ready() {
 		return c.target.clarify(err)
 	}
 	return err
 }
 
 func (c *Conn) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	if !c.target.available.Ready() {
+	if !c.available.Ready() {
 		if err := c.awaitInstance(ctx, cc); err != nil {
 			return nil, err
 		}
 	}
 	stream, err := open(tracecontext.Outgoing(ctx), desc, cc, method, opts...)
-	if err != nil && !c.target.available.Ready() {
+	if err != nil && !c.available.Ready() {
 		return nil, c.target.clarify(err)
 	}
 	return stream, err
@@ -143,7 +144,7 @@ func (c *Conn) awaitInstance(ctx context.Context, cc *grpc.ClientConn) error {
 	cc.Connect()
 	waiting, cancel := withDefaultTimeout(ctx, c.wait)
 	defer cancel()
-	if c.target.available.Wait(waiting) == nil {
+	if c.available.Wait(waiting) == nil {
 		return nil
 	}
 	return c.target.unavailable(ctx)

@@ -13,7 +13,10 @@ import (
 const resolverScheme = "panda"
 
 // resolverBuilder builds the resolver of one Conn. gRPC builds it again when a Conn leaves idleness.
-type resolverBuilder struct{ target *target }
+type resolverBuilder struct {
+	target    *target
+	available *loadbalance.Availability
+}
 
 func (b *resolverBuilder) Scheme() string { return resolverScheme }
 
@@ -24,7 +27,7 @@ func (b *resolverBuilder) Build(_ resolver.Target, cc resolver.ClientConn, _ res
 	t.watching.Go(func() {
 		t.watch(ctx, func(instances []discovery.Instance) {
 			// An error means that the balancer wants other instances; the watch brings them by itself.
-			_ = cc.UpdateState(loadbalance.WithInstances(resolver.State{}, instances, t.available))
+			_ = cc.UpdateState(loadbalance.WithInstances(resolver.State{}, instances, b.available))
 		})
 	})
 	return &watchingResolver{cancel}, nil

@@ -3,6 +3,7 @@ package panda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,27 +13,33 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/pandakit/panda/discovery"
-	"github.com/pandakit/panda/internal/loadbalance"
 	"github.com/pandakit/panda/internal/nearname"
 )
 
 // nearTimeout bounds the look-up of similar names for an error text.
 const nearTimeout = 2 * time.Second
 
-// target is one service as a client sees it: what the registry says of it, and whether an instance of it
-// can be called now.
+// seen is what a client's own connections know of a service.
+type seen interface {
+	// Ready reports whether an instance can be called now.
+	Ready() bool
+	// Refusal returns why an instance that the registry calls passing cannot be called, or "".
+	Refusal(i discovery.Instance) string
+}
+
+// target is one service as a client sees it: what the registry says of it, beside what was seen.
 type target struct {
-	service   string
-	registry  discovery.Registry
-	available *loadbalance.Availability
-	created   time.Time
+	service  string
+	registry discovery.Registry
+	seen     seen
+	created  time.Time
 
 	latest   atomic.Pointer[discovery.Snapshot]
 	near     atomic.Pointer[[]string] // set while the registry knows no such service
 	watching sync.WaitGroup           // the watch, and the look-up of near names
 }
 
-func newTarget(service string, config *clientConfig) (*target, error) {
+func newTarget(service string, config *clientConfig, own seen) (*target, error) {
 	if service == "" {
 		return nil, errors.New("the name is empty")
 	}
@@ -40,7 +47,7 @@ func newTarget(service string, config *clientConfig) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{service: service, registry: registry, available: loadbalance.NewAvailability(), created: time.Now()}, nil
+	return &target{service: service, registry: registry, seen: own, created: time.Now()}, nil
 }
 
 // watch follows the service until ctx is done, and publishes the usable instances whenever they differ
@@ -101,9 +108,9 @@ func (t *target) explain() error {
 	return err
 }
 
-// refusal is what connections have seen of an instance. One that has not answered yet is no usable one.
+// refusal is what was seen of an instance. One that has not answered yet is no usable one.
 func (t *target) refusal(i discovery.Instance) string {
-	if why := t.available.Refusal(i); why != "" || t.available.Ready() {
+	if why := t.seen.Refusal(i); why != "" || t.seen.Ready() {
 		return why
 	}
 	return "not connected yet"
@@ -113,6 +120,9 @@ func (t *target) refusal(i discovery.Instance) string {
 func (t *target) unavailable(ctx context.Context) error {
 	code := codes.Unavailable
 	cause := t.explain()
+	if cause == nil { // an instance came up just then
+		cause = fmt.Errorf("call service %q: no instance answered in time", t.service)
+	}
 	if err := ctx.Err(); err != nil {
 		code = status.FromContextError(err).Code()
 		cause = errors.Join(cause, err)

@@ -1,0 +1,238 @@
+package panda
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/backoff"
+	"github.com/pandakit/panda/internal/loadbalance/p2c"
+)
+
+// group follows one service and picks an instance for each call, for the protocols whose connections
+// are not gRPC's. It watches from the first pick until close.
+type group struct {
+	target  *target
+	wait    time.Duration
+	accepts func(discovery.Instance) bool
+	removed func(*p2c.Endpoint) // told of each endpoint that has left; may be nil
+	pool    *p2c.Pool
+	epoch   time.Time
+
+	mu        sync.Mutex
+	stop      context.CancelFunc
+	endpoints map[endpointKey]*p2c.Endpoint
+	changed   chan struct{} // closed at the next change of endpoints
+}
+
+// endpointKey tells whether an instance is the process that it was: a new one may take over an ID at another address.
+type endpointKey struct{ id, address string }
+
+// groupEndpoint is the value of a p2c endpoint of a group.
+type groupEndpoint struct {
+	instance discovery.Instance
+	mu       sync.Mutex
+	failure  string // why it could not be reached last; "" once it was
+}
+
+func newGroup(service string, config *clientConfig) (*group, error) {
+	g := &group{
+		wait:      config.wait,
+		accepts:   func(discovery.Instance) bool { return true },
+		pool:      p2c.NewPool(p2c.Default()),
+		epoch:     time.Now().Add(-time.Nanosecond), // the pool wants times above 0
+		endpoints: map[endpointKey]*p2c.Endpoint{},
+		changed:   make(chan struct{}),
+	}
+	var err error
+	g.target, err = newTarget(service, config, g)
+	return g, err
+}
+
+func (g *group) now() int64 { return int64(time.Since(g.epoch)) }
+
+// Ready implements seen.
+func (g *group) Ready() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.endpoints) > 0
+}
+
+// Refusal implements seen.
+func (g *group) Refusal(i discovery.Instance) string {
+	if !g.accepts(i) {
+		return "not what the address asks for"
+	}
+	g.mu.Lock()
+	e := g.endpoints[keyOf(i)]
+	g.mu.Unlock()
+	if e == nil {
+		return ""
+	}
+	return endpointOf(e).lastFailure()
+}
+
+func keyOf(i discovery.Instance) endpointKey { return endpointKey{i.ID, i.Endpoint()} }
+
+func endpointOf(e *p2c.Endpoint) *groupEndpoint {
+	return e.Value.(*groupEndpoint) //nolint:forcetypeassert // replace makes no other
+}
+
+func (e *groupEndpoint) lastFailure() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failure
+}
+
+func (e *groupEndpoint) setFailure(text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failure = text
+}
+
+// watch starts to follow the service, if nobody has yet.
+func (g *group) watch() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stop != nil {
+		return
+	}
+	var ctx context.Context
+	ctx, g.stop = context.WithCancel(context.Background())
+	g.target.watching.Go(func() { g.target.watch(ctx, g.replace) })
+}
+
+// close ends the watch and waits for it; a later pick starts it again.
+func (g *group) close() {
+	g.mu.Lock()
+	stop := g.stop
+	g.stop = nil
+	g.mu.Unlock()
+	if stop == nil {
+		return
+	}
+	stop()
+	g.target.watching.Wait()
+	g.replace(nil)
+}
+
+func (g *group) replace(instances []discovery.Instance) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, before := g.now(), g.endpoints
+	g.endpoints = make(map[endpointKey]*p2c.Endpoint, len(instances))
+	var members []p2c.Member
+	for _, i := range instances {
+		if !g.accepts(i) {
+			continue
+		}
+		key := keyOf(i)
+		e := before[key]
+		if e == nil {
+			e = p2c.NewEndpoint(&groupEndpoint{instance: i})
+		}
+		delete(before, key)
+		g.endpoints[key] = e
+		members = append(members, p2c.Member{Endpoint: e, Weight: i.Weight, Distance: i.Distance})
+	}
+	g.pool.Replace(members, now)
+	for _, e := range g.endpoints {
+		g.pool.SetReady(e, true, now)
+	}
+	for _, e := range before {
+		g.pool.SetReady(e, false, now)
+		if g.removed != nil {
+			g.removed(e)
+		}
+	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// attempt is one try of a call on one endpoint.
+type attempt struct {
+	group    *group
+	endpoint *p2c.Endpoint
+	started  int64
+}
+
+// succeeded ends an attempt that was answered, be it with an error of the application.
+func (a *attempt) succeeded() {
+	endpointOf(a.endpoint).setFailure("")
+	a.done(p2c.Succeeded)
+}
+
+// failed ends an attempt whose connection could not be made, or broke.
+func (a *attempt) failed(err error) {
+	endpointOf(a.endpoint).setFailure(err.Error())
+	a.done(p2c.Failed)
+}
+
+// abandoned ends an attempt that tells nothing of the endpoint.
+func (a *attempt) abandoned() { a.done(p2c.Ignored) }
+
+func (a *attempt) done(outcome p2c.Outcome) {
+	a.group.pool.Done(a.endpoint, p2c.Call, a.started, a.group.now(), outcome)
+}
+
+// instance is where the attempt goes.
+func (a *attempt) instance() discovery.Instance { return endpointOf(a.endpoint).instance }
+
+// call runs try on one instance after the other until it is done with. try says whether the call may be
+// tried again; it is, after a backoff once every instance has refused, until ctx ends. While there is
+// no instance call waits for one.
+func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (again bool, err error)) error {
+	g.watch()
+	waiting, cancel := withDefaultTimeout(ctx, g.wait)
+	defer cancel()
+	refused := 0
+	for {
+		a, size, changed := g.pick()
+		if a == nil {
+			if !sleep(waiting, changed, nil) {
+				return g.target.unavailable(ctx)
+			}
+			continue
+		}
+		again, err := try(ctx, a)
+		if err == nil || !again {
+			return err
+		}
+		refused++
+		if refused%size != 0 {
+			continue
+		}
+		timer := time.NewTimer(backoff.Default().Delay(refused/size - 1))
+		ok := sleep(waiting, changed, timer.C)
+		timer.Stop()
+		if !ok {
+			return fmt.Errorf("%w; last: %w", g.target.unavailable(ctx), err)
+		}
+	}
+}
+
+// sleep returns true when one of the channels says so, false when ctx is done.
+func sleep(ctx context.Context, changed <-chan struct{}, timer <-chan time.Time) bool {
+	select {
+	case <-changed:
+	case <-timer:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// pick returns an attempt, nil when there is no endpoint, the number of endpoints, and a channel that is closed when they change.
+func (g *group) pick() (a *attempt, size int, changed <-chan struct{}) {
+	g.mu.Lock()
+	size, changed = len(g.endpoints), g.changed
+	g.mu.Unlock()
+	now := g.now()
+	e := g.pool.Pick(now, p2c.Call)
+	if e == nil {
+		return nil, size, changed
+	}
+	return &attempt{g, e, now}, max(size, 1), changed
+}

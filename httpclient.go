@@ -1,0 +1,213 @@
+package panda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/tracecontext"
+)
+
+// Bounds of an HTTP client.
+const (
+	// mostHosts is how many names one client follows: a program names its services, so more are an accident
+	// or an attack.
+	mostHosts = 1000
+	// idlePerInstance is how many unused connections to an instance are kept.
+	idlePerInstance = 64
+	// httpTries bounds how often a request that reached an instance is sent again.
+	httpTries = 3
+)
+
+// HTTPClient returns a client that finds hosts in Consul's own naming by service name:
+//
+//	http://web.service.consul/            any instance of web
+//	http://v2.web.service.consul/         one with the tag v2
+//	http://web.service.dc2.consul/        one in datacenter dc2
+//
+// The request goes to the port that the instance registered, or to the URL's if it has one, with the
+// Host header as in the URL. Other hosts are reached as by [http.DefaultTransport]. Instances are picked, and
+// waited for, as by [Conn]. A request that no instance has seen is sent to another; so is one whose
+// connection broke if its method is idempotent (RFC 9110, section 9.2.2) and its body can be sent again.
+//
+// CloseIdleConnections also ends the watches; the next request starts them again. An option or a
+// variable that makes no sense is told by the first request to a service.
+func HTTPClient(options ...ClientOption) *http.Client {
+	config := newClientConfig(options)
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}
+	return &http.Client{Transport: &byName{
+		config: config,
+		groups: map[string]*group{},
+		named: &http.Transport{
+			DialContext:         dialer.DialContext,
+			MaxIdleConnsPerHost: idlePerInstance,
+			IdleConnTimeout:     idleTimeout - 10*time.Second, // sooner than a service closes them
+			TLSHandshakeTimeout: connectTimeout,
+		},
+		others: http.DefaultTransport,
+	}}
+}
+
+// byName is the transport of HTTPClient.
+type byName struct {
+	config clientConfig
+	named  *http.Transport
+	others http.RoundTripper
+
+	mu     sync.Mutex
+	groups map[string]*group // by host name
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *byName) RoundTrip(r *http.Request) (*http.Response, error) {
+	host := strings.ToLower(strings.TrimSuffix(r.URL.Hostname(), "."))
+	name, ok := parseServiceName(host)
+	if !ok {
+		return t.others.RoundTrip(r)
+	}
+	g, err := t.group(host, name)
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	return t.send(g, r)
+}
+
+// CloseIdleConnections is called by the method of the same name of [http.Client].
+func (t *byName) CloseIdleConnections() {
+	t.mu.Lock()
+	groups := t.groups
+	t.groups = map[string]*group{}
+	t.mu.Unlock()
+	for _, g := range groups {
+		g.close()
+	}
+	t.named.CloseIdleConnections()
+}
+
+func (t *byName) group(host string, name serviceName) (*group, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if g := t.groups[host]; g != nil {
+		return g, nil
+	}
+	if len(t.groups) >= mostHosts {
+		return nil, fmt.Errorf("look up service %q: this client already follows %d services; use another for more", name.service, mostHosts)
+	}
+	g, err := newGroup(name.service, &t.config)
+	if err != nil {
+		return nil, fmt.Errorf("look up service %q: %w", name.service, err)
+	}
+	g.accepts = name.matches
+	t.groups[host] = g
+	return g, nil
+}
+
+// send tries instances until one has answered.
+func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
+	var response *http.Response
+	tries := 0
+	err := g.call(r.Context(), func(ctx context.Context, a *attempt) (bool, error) {
+		out, err := outgoing(ctx, r, a.instance(), tries > 0)
+		if err != nil {
+			a.abandoned()
+			return false, err
+		}
+		tries++
+		response, err = t.named.RoundTrip(out) //nolint:bodyclose // the caller closes it
+		switch {
+		case err == nil && response.StatusCode == http.StatusServiceUnavailable:
+			a.failed(errors.New("it answers 503 Service Unavailable"))
+			return false, nil
+		case err == nil:
+			a.succeeded()
+			return false, nil
+		case ctx.Err() != nil:
+			a.abandoned()
+			return false, err
+		}
+		a.failed(err)
+		return replayable(r) && (unseen(err) || tries < httpTries && idempotent(r)), err
+	})
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	return response, nil
+}
+
+// outgoing is the request as it goes to the instance: a copy, as RoundTrip must not change what it was given.
+func outgoing(ctx context.Context, r *http.Request, to discovery.Instance, again bool) (*http.Request, error) {
+	out := r.Clone(ctx)
+	if again && r.GetBody != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, fmt.Errorf("send the request's body again: %w", err)
+		}
+		out.Body = body
+	}
+	if out.Host == "" {
+		out.Host = r.URL.Host
+	}
+	out.URL.Host = to.Endpoint()
+	if port := r.URL.Port(); port != "" {
+		out.URL.Host = net.JoinHostPort(to.Address, port)
+	}
+	tracecontext.Inject(ctx, out.Header)
+	return out, nil
+}
+
+// unseen reports whether no connection came about.
+func unseen(err error) bool {
+	operation, ok := errors.AsType[*net.OpError](err)
+	return ok && operation.Op == "dial"
+}
+
+func replayable(r *http.Request) bool {
+	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
+}
+
+func idempotent(r *http.Request) bool {
+	return slices.Contains([]string{"", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}, r.Method)
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close() // RoundTrip must close it, also after an error
+	}
+}
+
+// serviceName is a host name in the form of Consul's DNS: [TAG.]NAME.service[.DATACENTER].consul.
+type serviceName struct{ tag, service, datacenter string }
+
+func parseServiceName(host string) (serviceName, bool) {
+	rest, ok := strings.CutSuffix(host, ".consul")
+	if !ok {
+		return serviceName{}, false
+	}
+	labels := strings.Split(rest, ".")
+	var name serviceName
+	switch last := len(labels) - 1; {
+	case last >= 1 && labels[last] == "service":
+		labels = labels[:last]
+	case last >= 2 && labels[last-1] == "service":
+		name.datacenter, labels = labels[last], labels[:last-1]
+	default:
+		return serviceName{}, false
+	}
+	name.service = labels[len(labels)-1]
+	name.tag = strings.Join(labels[:len(labels)-1], ".")
+	return name, name.service != ""
+}
+
+func (n serviceName) matches(i discovery.Instance) bool {
+	hasTag := n.tag == "" || slices.ContainsFunc(i.Tags, func(tag string) bool { return strings.EqualFold(tag, n.tag) })
+	return hasTag && (n.datacenter == "" || strings.EqualFold(n.datacenter, i.Datacenter))
+}

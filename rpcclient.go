@@ -1,0 +1,256 @@
+package panda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/rpc"
+	"reflect"
+	"sync"
+
+	"github.com/pandakit/panda/internal/loadbalance/p2c"
+	"github.com/pandakit/panda/internal/netrpc"
+)
+
+// RPCClient calls one service's net/rpc methods by the service's name. It may be used from several
+// goroutines at once, and one is enough for a process. It keeps one connection to an instance.
+type RPCClient struct {
+	group   *group
+	invalid error // of DialRPC, returned by every Call
+
+	mu          sync.Mutex
+	connections map[*p2c.Endpoint]*rpcConnection
+	closed      bool
+}
+
+// DialRPC returns a client for the named service. It does no I/O: the first call does, so the service, and
+// the registry, may start later. An option or a variable that makes no sense is told by Call.
+func DialRPC(service string, options ...ClientOption) *RPCClient {
+	config := newClientConfig(options)
+	c := &RPCClient{connections: map[*p2c.Endpoint]*rpcConnection{}}
+	g, err := newGroup(service, &config)
+	if err != nil {
+		c.invalid = fmt.Errorf("dial service %q: %w", service, err)
+		return c
+	}
+	g.removed = c.forget
+	c.group = g
+	return c
+}
+
+// Call calls "Name.Method" on an instance that is picked as by [Conn], waits for its answer or for the
+// end of ctx, and stores the result in what reply points to; after an error that is left as it was.
+//
+// An error that the method returned is an [rpc.ServerError]. A call that no instance has seen is
+// sent to another; one whose connection broke under way is not, because net/rpc knows nothing of
+// idempotency. Waiting for an instance, and the errors of that, are as by [Conn].
+func (c *RPCClient) Call(ctx context.Context, method string, args, reply any) error {
+	if c.invalid != nil {
+		return c.invalid
+	}
+	result := reflect.ValueOf(reply)
+	if result.Kind() != reflect.Pointer || result.IsNil() {
+		return fmt.Errorf("call %s: reply is %T, want a pointer to store the result in", method, reply)
+	}
+	return c.group.call(ctx, func(ctx context.Context, a *attempt) (bool, error) {
+		// The result goes to a value of its own, because net/rpc may still write to it when ctx has
+		// ended and the caller has moved on.
+		own := reflect.New(result.Type().Elem())
+		again, err := c.try(ctx, a, method, args, own.Interface())
+		if err == nil {
+			result.Elem().Set(own.Elem())
+		}
+		return again, err
+	})
+}
+
+// Close ends the connections and the watch, and waits for the watch. Calls in flight fail.
+func (c *RPCClient) Close() error {
+	if c.invalid != nil {
+		return nil
+	}
+	c.mu.Lock()
+	c.closed = true
+	open := c.connections
+	c.connections = map[*p2c.Endpoint]*rpcConnection{}
+	c.mu.Unlock()
+	c.group.close()
+	var errs []error
+	for _, connection := range open {
+		errs = append(errs, connection.close())
+	}
+	return errors.Join(errs...)
+}
+
+// try makes one attempt, and reports whether it is certain that the instance has not seen the call.
+func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, reply any) (unseen bool, err error) {
+	connection, err := c.connection(a.endpoint)
+	if err != nil {
+		a.abandoned()
+		return false, err
+	}
+	client, err := connection.use(ctx, a.instance().Endpoint())
+	if err != nil {
+		if ctx.Err() != nil {
+			a.abandoned()
+			return false, c.group.target.unavailable(ctx)
+		}
+		a.failed(err)
+		return true, err
+	}
+	defer connection.unuse()
+	call := client.Go(method, args, reply, make(chan *rpc.Call, 1))
+	select {
+	case <-call.Done:
+		return c.ended(a, connection, client, call.Error)
+	case <-ctx.Done():
+		a.abandoned()
+		return false, fmt.Errorf("call %s of service %q at %s: %w", method, c.group.target.service, a.instance().Endpoint(), ctx.Err())
+	}
+}
+
+func (c *RPCClient) ended(a *attempt, connection *rpcConnection, client *rpc.Client, err error) (unseen bool, _ error) {
+	if answer, ok := errors.AsType[rpc.ServerError](err); ok {
+		a.succeeded()
+		return false, answer
+	}
+	switch {
+	case err == nil:
+		a.succeeded()
+		return false, nil
+	case errors.Is(err, rpc.ErrShutdown): // net/rpc refused before it wrote anything
+		connection.drop(client)
+		a.abandoned()
+		return true, err
+	case broken(err):
+		connection.drop(client)
+		a.failed(err)
+	default: // the arguments or the result could not be encoded
+		a.abandoned()
+	}
+	return false, fmt.Errorf("call service %q at %s: %w", c.group.target.service, a.instance().Endpoint(), err)
+}
+
+func broken(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+func (c *RPCClient) connection(e *p2c.Endpoint) (*rpcConnection, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, fmt.Errorf("call service %q: %w", c.group.target.service, rpc.ErrShutdown)
+	}
+	connection := c.connections[e]
+	if connection == nil {
+		connection = &rpcConnection{dialing: make(chan struct{}, 1)}
+		c.connections[e] = connection
+	}
+	return connection, nil
+}
+
+// forget closes the connection to an endpoint that has left, once its calls have ended.
+func (c *RPCClient) forget(e *p2c.Endpoint) {
+	c.mu.Lock()
+	connection := c.connections[e]
+	delete(c.connections, e)
+	c.mu.Unlock()
+	if connection != nil {
+		connection.leave()
+	}
+}
+
+// rpcConnection is the connection to one instance; it is made when it is first used, and made again when it broke.
+type rpcConnection struct {
+	dialing chan struct{} // holds a token while someone dials
+
+	mu      sync.Mutex
+	client  *rpc.Client
+	calls   int
+	leaving bool
+}
+
+// use returns the connected client for one call, which unuse ends. Of several callers one dials.
+func (c *rpcConnection) use(ctx context.Context, address string) (*rpc.Client, error) {
+	if client := c.existing(); client != nil {
+		return client, nil
+	}
+	select {
+	case c.dialing <- struct{}{}:
+		defer func() { <-c.dialing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if client := c.existing(); client != nil {
+		return client, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	client, err := netrpc.DialHTTP(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.client = client
+	c.calls++
+	return client, nil
+}
+
+func (c *rpcConnection) existing() *rpc.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client != nil {
+		c.calls++
+	}
+	return c.client
+}
+
+func (c *rpcConnection) unuse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls--
+	c.closeIfLeft()
+}
+
+// leave closes the connection as soon as no call uses it.
+func (c *rpcConnection) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = true
+	c.closeIfLeft()
+}
+
+func (c *rpcConnection) closeIfLeft() {
+	if c.leaving && c.calls == 0 && c.client != nil {
+		_ = c.client.Close() // nobody is left whom its error could concern
+		c.client = nil
+	}
+}
+
+// drop forgets a client that has broken, so that the next call dials.
+func (c *rpcConnection) drop(client *rpc.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client == client {
+		_ = client.Close() // it is broken already
+		c.client = nil
+	}
+}
+
+func (c *rpcConnection) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client == nil {
+		return nil
+	}
+	err := c.client.Close()
+	c.client = nil
+	if errors.Is(err, rpc.ErrShutdown) {
+		return nil
+	}
+	return err
+}
