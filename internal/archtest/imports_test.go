@@ -30,6 +30,8 @@ var placement = []struct {
 	{"cmd/...", layerCmd},
 	{"internal/cli/...", layerCLI},
 
+	{"internal/rpccall/rpccalltest/...", layerTesting},
+
 	{"internal/agent/...", layerFeature},
 	{"internal/workspace/...", layerFeature},
 	{"internal/rpccall/...", layerFeature},
