@@ -32,7 +32,7 @@ func (p *Pool) eject(e *Endpoint, now int64, why Ejection) {
 	if e.ejected.Load() || !e.member || !p.roomToEject() {
 		return
 	}
-	if e.readmittedAt != 0 && now-e.readmittedAt <= int64(p.config.EjectionMax) {
+	if e.readmittedAt != 0 && now-e.readmittedAt <= int64(p.settings.Load().EjectionMax) {
 		e.level++
 	} else {
 		e.level = 0
@@ -45,12 +45,12 @@ func (p *Pool) eject(e *Endpoint, now int64, why Ejection) {
 
 // sentence sets how long the endpoint stays ejected from now on. p.mu is held.
 func (p *Pool) sentence(e *Endpoint, now int64) {
-	duration := p.config.EjectionMax
+	duration := p.settings.Load().EjectionMax
 	if e.level < 32 {
-		duration = min(p.config.EjectionBase<<e.level, p.config.EjectionMax)
+		duration = min(p.settings.Load().EjectionBase<<e.level, p.settings.Load().EjectionMax)
 	}
 	// Jitter by a tenth either way keeps clients from probing in step.
-	jitter := float64(p.config.Random()>>11) / (1 << 53)
+	jitter := float64(p.settings.Load().Random()>>11) / (1 << 53)
 	e.ejection.Until = now + int64(float64(duration)*(0.9+0.2*jitter))
 	e.probeSince = 0
 	p.publish(now)
@@ -92,10 +92,12 @@ func (p *Pool) probed(e *Endpoint, now int64, outcome Outcome) {
 		e.resetSlow()
 		e.probeSince = 0
 		p.publish(now)
-	case outcome == Failed && now >= e.ejection.Until:
-		e.level++
-		p.sentence(e, now)
-	case outcome != Failed && e.probeSince != 0:
+	case outcome == Failed || outcome == Late:
+		if now >= e.ejection.Until { // else it is one of many, while all are ejected
+			e.level++
+			p.sentence(e, now)
+		}
+	case e.probeSince != 0:
 		// It told nothing: let the next call be the probe.
 		e.probeSince = 0
 		v := p.view.Load()
@@ -106,13 +108,13 @@ func (p *Pool) probed(e *Endpoint, now int64, outcome Outcome) {
 // judge ejects an endpoint whose latest calls were all far slower than the others' are.
 func (p *Pool) judge(e *Endpoint, now int64) {
 	next := p.nextJudge.Load()
-	if p.config.OutlierFactor == 0 || now < next || !p.nextJudge.CompareAndSwap(next, now+judgeEvery) {
+	if p.settings.Load().OutlierFactor == 0 || now < next || !p.nextJudge.CompareAndSwap(next, now+judgeEvery) {
 		return
 	}
 	fastest := e.fastest.Load()
 	e.resetSlow()
 	others, some := p.medianOfOthers(e)
-	if some && float64(fastest) > p.config.OutlierFactor*others {
+	if some && float64(fastest) > p.settings.Load().OutlierFactor*others {
 		p.eject(e, now, Ejection{Latency: time.Duration(fastest), Others: time.Duration(others)})
 	}
 }

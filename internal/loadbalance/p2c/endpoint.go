@@ -21,6 +21,8 @@ type Outcome uint8
 const (
 	// Succeeded: the endpoint has answered, be it with an error of the application.
 	Succeeded Outcome = iota
+	// Late: the deadline ended the call. It took at least that long, and it is no sign of life.
+	Late
 	// Failed: the connection broke, or the endpoint said that it cannot serve.
 	Failed
 	// Avoided: the endpoint did not take the call, which says nothing about its health. It is avoided for

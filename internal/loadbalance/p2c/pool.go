@@ -11,10 +11,7 @@ import (
 //
 // Times are nanoseconds of one steady clock, above 0.
 type Pool struct {
-	config Config
-	decay  float64 // config.Decay in nanoseconds
-	window float64 // config.SlowStart in nanoseconds
-
+	settings  atomic.Pointer[settings]
 	view      atomic.Pointer[view]
 	nextJudge atomic.Int64
 
@@ -23,6 +20,13 @@ type Pool struct {
 	dirty     bool  // readiness has changed since the view was made
 	published int64 // when the view was made
 	scratch   []float64
+}
+
+// settings is a Config ready for use.
+type settings struct {
+	Config
+	decay  float64 // Decay in nanoseconds
+	window float64 // SlowStart in nanoseconds
 }
 
 // view is what Pick reads: a picture of the pool that is replaced, never changed.
@@ -49,9 +53,15 @@ type Member struct {
 
 // NewPool returns a pool without endpoints.
 func NewPool(config Config) *Pool {
-	p := &Pool{config: config, decay: float64(config.Decay), window: float64(config.SlowStart)}
+	p := new(Pool)
+	p.Configure(config)
 	p.view.Store(newView())
 	return p
+}
+
+// Configure sets the config anew, for all that is decided from now on.
+func (p *Pool) Configure(config Config) {
+	p.settings.Store(&settings{Config: config, decay: float64(config.Decay), window: float64(config.SlowStart)})
 }
 
 func newView() *view {
@@ -117,14 +127,14 @@ func (p *Pool) Pick(now int64, kind Kind) *Endpoint {
 		}
 		v = p.view.Load()
 	}
-	e := p.choose(v.candidates, now, kind)
+	e := p.settings.Load().choose(v.candidates, now, kind)
 	if e != nil {
 		e.counter(kind).Add(1)
 	}
 	return e
 }
 
-func (p *Pool) choose(from []candidate, now int64, kind Kind) *Endpoint {
+func (s *settings) choose(from []candidate, now int64, kind Kind) *Endpoint {
 	switch len(from) {
 	case 0:
 		return nil
@@ -132,7 +142,7 @@ func (p *Pool) choose(from []candidate, now int64, kind Kind) *Endpoint {
 		return from[0].Endpoint
 	}
 	// One draw serves for both indexes, 21 bits each, and for the comparison.
-	bits := p.config.Random()
+	bits := s.Random()
 	n := uint64(len(from))
 	i := (bits >> 43) * n >> 21
 	j := (bits >> 22 & (1<<21 - 1)) * (n - 1) >> 21
@@ -140,19 +150,19 @@ func (p *Pool) choose(from []candidate, now int64, kind Kind) *Endpoint {
 		j++
 	}
 	draw := float64(bits&(1<<22-1)) / (1 << 22)
-	if p.prefer(&from[i], &from[j], now, kind, draw) {
+	if s.prefer(&from[i], &from[j], now, kind, draw) {
 		return from[i].Endpoint
 	}
 	return from[j].Endpoint
 }
 
 // prefer reports whether a is to be taken rather than b, where draw is random in [0, 1).
-func (p *Pool) prefer(a, b *candidate, now int64, kind Kind, draw float64) bool {
+func (s *settings) prefer(a, b *candidate, now int64, kind Kind, draw float64) bool {
 	if avoidA, avoidB := a.avoided(now), b.avoided(now); avoidA != avoidB {
 		return avoidB
 	}
 	inFlightA, inFlightB := float64(a.counter(kind).Load()), float64(b.counter(kind).Load())
-	latencyA, latencyB := a.latency.at(now, p.decay), b.latency.at(now, p.decay)
+	latencyA, latencyB := a.latency.at(now, s.decay), b.latency.at(now, s.decay)
 	if latencyA == 0 || latencyB == 0 {
 		// While only one of them has a sample the other gets no more than one call at a time.
 		if latencyA == 0 && latencyB != 0 && inFlightA > 0 {
@@ -163,7 +173,7 @@ func (p *Pool) prefer(a, b *candidate, now int64, kind Kind, draw float64) bool 
 		}
 		latencyA, latencyB = 1, 1
 	}
-	rampA, rampB := a.ramp(now, p.window), b.ramp(now, p.window)
+	rampA, rampB := a.ramp(now, s.window), b.ramp(now, s.window)
 	ratio := latencyA * (inFlightA/(a.share*rampA) + 1) / (latencyB * (inFlightB/(b.share*rampB) + 1))
 	ratio *= ratio
 	ratio *= ratio
@@ -180,23 +190,26 @@ func (p *Pool) prefer(a, b *candidate, now int64, kind Kind, draw float64) bool 
 
 // Done ends a call: e and kind as of its Pick, started the time given to it.
 func (p *Pool) Done(e *Endpoint, kind Kind, started, now int64, outcome Outcome) {
+	s := p.settings.Load()
 	e.counter(kind).Add(-1)
 	if e.ejected.Load() && started >= e.ejectedAt.Load() {
 		p.probed(e, now, outcome)
 	}
 	switch outcome {
-	case Succeeded:
-		e.forgive()
-		if kind == Call && e.sample(now-started, now, p.decay, int64(p.config.OutlierFloor)) {
+	case Succeeded, Late:
+		if outcome == Succeeded {
+			e.forgive()
+		}
+		if kind == Call && e.sample(now-started, now, s.decay, int64(s.OutlierFloor)) {
 			p.judge(e, now)
 		}
 	case Failed:
-		e.avoidUntil.Store(now + int64(p.config.EjectionBase))
-		if n := e.failures.Add(1); int(n) >= p.config.Failures && !e.ejected.Load() {
+		e.avoidUntil.Store(now + int64(s.EjectionBase))
+		if n := e.failures.Add(1); int(n) >= s.Failures && !e.ejected.Load() {
 			p.eject(e, now, Ejection{Failures: int(n)})
 		}
 	case Avoided:
-		e.avoidUntil.Store(now + int64(p.config.EjectionBase))
+		e.avoidUntil.Store(now + int64(s.EjectionBase))
 	case Ignored:
 	}
 }

@@ -1,0 +1,221 @@
+package realconsul
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// ready bounds how long an agent may take until it has a leader.
+const ready = 60 * time.Second
+
+// Options are what can differ between agents. The zero value is a development agent that keeps nothing.
+type Options struct {
+	Datacenter string
+	// DataDir makes the agent keep its state, and its services' registrations, over a restart.
+	DataDir string
+	// JoinWAN are the WAN addresses of agents in other datacenters.
+	JoinWAN []string
+}
+
+// Agent is one Consul process, a server of one. Its methods are for one goroutine. It is stopped when the test
+// that started it ends.
+type Agent struct {
+	path    string
+	options Options
+	ports   ports
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	output  *tail
+}
+
+type ports struct{ http, server, lan, wan int }
+
+// Start starts an agent on free ports of 127.0.0.1 and returns once it has a leader.
+func Start(t testing.TB, options Options) *Agent {
+	t.Helper()
+	path, err := Binary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const attempts = 3 // another process may take a port before the agent does
+	for attempt := 1; ; attempt++ {
+		a := &Agent{path: path, options: options, ports: freePorts(t)}
+		a.launch(t)
+		if err = a.awaitLeader(t.Context()); err == nil {
+			t.Cleanup(a.Kill)
+			return a
+		}
+		a.Kill()
+		if attempt == attempts {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Address returns the host and port of the agent's HTTP API. It stays the same over a restart.
+func (a *Agent) Address() string { return local(a.ports.http) }
+
+// WAN returns the address at which agents of other datacenters can join this one.
+func (a *Agent) WAN() string { return local(a.ports.wan) }
+
+// Kill ends the process at once, as a crash does, and waits until it is gone. A killed agent stays as it is.
+func (a *Agent) Kill() {
+	_ = a.cmd.Process.Kill() // it fails only when the process has ended
+	<-a.exited
+}
+
+// Restart starts a killed agent again on the same ports and returns once it has a leader.
+func (a *Agent) Restart(t testing.TB) {
+	t.Helper()
+	a.launch(t)
+	if err := a.awaitLeader(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (a *Agent) launch(t testing.TB) {
+	t.Helper()
+	a.output = &tail{}
+	a.cmd = exec.Command(a.path, a.arguments()...)
+	a.cmd.Stdout, a.cmd.Stderr = a.output, a.output
+	a.cmd.Env = withoutConsul(os.Environ())
+	if err := a.cmd.Start(); err != nil {
+		t.Fatalf("start Consul: %v", err)
+	}
+	cmd, exited := a.cmd, make(chan struct{})
+	a.exited = exited
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // how it ended is in its output
+	}()
+}
+
+func (a *Agent) arguments() []string {
+	arguments := []string{
+		"agent", "-bind=127.0.0.1", "-client=127.0.0.1", "-disable-host-node-id", "-log-level=warn",
+		"-http-port=" + strconv.Itoa(a.ports.http), "-server-port=" + strconv.Itoa(a.ports.server),
+		"-serf-lan-port=" + strconv.Itoa(a.ports.lan), "-serf-wan-port=" + strconv.Itoa(a.ports.wan),
+		"-dns-port=-1", "-grpc-port=-1", "-node=" + "node-" + strconv.Itoa(a.ports.http),
+		// Watches of many clients come from one address here.
+		"-hcl=limits { http_max_conns_per_client = 10000 }",
+		"-hcl=performance { raft_multiplier = 1 }",
+	}
+	if a.options.DataDir == "" {
+		arguments = append(arguments, "-dev")
+	} else {
+		arguments = append(arguments, "-server", "-bootstrap-expect=1", "-data-dir="+a.options.DataDir)
+	}
+	if a.options.Datacenter != "" {
+		arguments = append(arguments, "-datacenter="+a.options.Datacenter)
+	}
+	for _, peer := range a.options.JoinWAN {
+		arguments = append(arguments, "-retry-join-wan="+peer, "-retry-interval-wan=1s")
+	}
+	return arguments
+}
+
+// awaitLeader returns once the agent answers that it has a leader, which is when it takes writes.
+func (a *Agent) awaitLeader(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, ready)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if leader(ctx, a.Address()) {
+			return nil
+		}
+		select {
+		case <-a.exited:
+			return fmt.Errorf("start Consul at %s: it ended: %s", a.Address(), a.output)
+		case <-ctx.Done():
+			return fmt.Errorf("start Consul at %s: no leader within %v: %s", a.Address(), ready, a.output)
+		case <-ticker.C:
+		}
+	}
+}
+
+// leader asks for something that only the leader answers, so that the catalog has the agent's own node too.
+func leader(ctx context.Context, address string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/v1/catalog/service/consul?consistent", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	var body bytes.Buffer
+	_, err = body.ReadFrom(resp.Body)
+	return err == nil && resp.StatusCode == http.StatusOK && bytes.Contains(body.Bytes(), []byte("ServicePort"))
+}
+
+// freePorts returns ports that are free for TCP and UDP both: gossip uses the two.
+func freePorts(t testing.TB) ports {
+	t.Helper()
+	var taken []int
+	for len(taken) < 4 {
+		listener, err := net.Listen("tcp", local(0))
+		if err != nil {
+			t.Fatalf("find a free port: %v", err)
+		}
+		defer listener.Close() // after all are found, so that they differ
+		port := listener.Addr().(*net.TCPAddr).Port
+		if packets, err := net.ListenPacket("udp", local(port)); err == nil {
+			defer packets.Close()
+			taken = append(taken, port)
+		}
+	}
+	return ports{http: taken[0], server: taken[1], lan: taken[2], wan: taken[3]}
+}
+
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// withoutConsul keeps the user's own Consul settings from an agent under test.
+func withoutConsul(environment []string) []string {
+	var kept []string
+	for _, variable := range environment {
+		if !strings.HasPrefix(variable, "CONSUL_") {
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}
+
+// tail keeps the end of what a process writes.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const tailLength = 8 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - tailLength; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(p), nil
+}
+
+// String returns what is kept.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}
+

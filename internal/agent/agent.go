@@ -1,0 +1,165 @@
+// Package agent is the embedded agent: one process that answers Consul's HTTP API for one machine, so
+// that nothing else need be installed to develop or test services. It assembles the catalog, the
+// checks and the API, and owns the listener.
+//
+// It never joins other agents and never calls out but for the checks that were registered with it.
+// What is registered lasts as long as the process.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/pandakit/panda/internal/agent/httpapi"
+	"github.com/pandakit/panda/internal/agent/registrar"
+)
+
+// DefaultHTTPAddr is where the agent listens by default, and where Consul's clients look.
+const DefaultHTTPAddr = "127.0.0.1:8500"
+
+// Version is what the agent says it is: the Consul whose API it speaks, and that it is another program.
+const Version = "1.12.9+panda"
+
+// serverPort is where a Consul server would take RPCs. Nothing listens there; tools expect a port.
+const serverPort = 8300
+
+// Bounds of the HTTP server. There is no bound on writing an answer: blocking queries take minutes.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	maxConnections    = 8192
+	shutdownTimeout   = 5 * time.Second
+)
+
+// Config says how an agent is. The zero value is usable.
+type Config struct {
+	HTTPAddr   string       // host:port to listen on; DefaultHTTPAddr when empty
+	Node       string       // the machine's name; "localhost" when empty
+	Address    string       // the machine's IP address for those who call its services; 127.0.0.1 when empty
+	Datacenter string       // dc1 when empty
+	Logger     *slog.Logger // nothing is logged when nil
+
+	// Hosts are names that requests may use for the agent while it listens on loopback, besides
+	// localhost and IP addresses.
+	Hosts []string
+	// MinDeregisterAfter is the shortest time after which a critical service is removed, whatever its
+	// check asks for; a minute when zero, as in Consul.
+	MinDeregisterAfter time.Duration
+}
+
+// Agent is a running agent, once Run is called.
+type Agent struct {
+	logger     *slog.Logger
+	listener   net.Listener
+	registrar  *registrar.Registrar
+	server     *http.Server
+	endQueries context.CancelFunc
+}
+
+// New returns an agent that listens already but answers nothing before Run. Close releases one that is
+// not run. The error wraps syscall.EADDRINUSE when another program has the address.
+func New(cfg Config) (*Agent, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	state, err := newCatalog(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := listen(cfg.HTTPAddr)
+	if err != nil {
+		return nil, err
+	}
+	r := registrar.New(registrar.Config{
+		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, MinDeregisterAfter: cfg.MinDeregisterAfter,
+	})
+	handler := httpapi.New(httpapi.Config{
+		Catalog: state, Registrar: r, Logger: cfg.Logger,
+		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
+		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
+	})
+	queries, endQueries := context.WithCancel(context.Background())
+	return &Agent{
+		logger: cfg.Logger, listener: listener, registrar: r, endQueries: endQueries,
+		server: newServer(handler, queries, cfg.Logger),
+	}, nil
+}
+
+func newServer(handler http.Handler, queries context.Context, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return queries },
+	}
+}
+
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: another program has this address; stop it or choose another port: %w", address, syscall.EADDRINUSE)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return netutil.LimitListener(listener, maxConnections), nil
+}
+
+func loopback(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// Addr returns the address that the agent listens on.
+func (a *Agent) Addr() net.Addr { return a.listener.Addr() }
+
+// URL returns the agent's address as clients write it: "http://127.0.0.1:8500".
+func (a *Agent) URL() string { return "http://" + a.Addr().String() }
+
+// Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
+// and Run returns nil. It is called once.
+func (a *Agent) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(a.listener) }()
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-served:
+		failed = fmt.Errorf("serve %s: %w", a.Addr(), failed)
+		served <- nil
+	}
+	a.shutdown()
+	<-served
+	return failed
+}
+
+// shutdown ends what is under way, by force what takes longer than shutdownTimeout.
+func (a *Agent) shutdown() {
+	a.endQueries()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		a.logger.Warn("requests cut off at the end", "error", err)
+		_ = a.server.Close() // its listener is closed already
+	}
+	a.registrar.Close()
+}
+
+// Close releases an agent that is not run. It must not be called while Run runs.
+func (a *Agent) Close() error {
+	a.endQueries()
+	a.registrar.Close()
+	return errors.Join(a.server.Close(), a.listener.Close())
+}

@@ -1,0 +1,117 @@
+package catalog
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Topic is a part of the catalog whose changes a reader can wait for. It is comparable.
+type Topic struct {
+	kind topicKind
+	name string // lower case; of the service or node, where the kind has one
+}
+
+type topicKind string
+
+// The topics of whole tables.
+var (
+	Nodes    = Topic{kind: "nodes"}    // nodes, without what is on them
+	Services = Topic{kind: "services"} // which instances there are; not their health
+	Checks   = Topic{kind: "checks"}   // every check
+
+	whole = Topic{kind: "whole"} // everything: the index of the last write
+	floor = Topic{kind: "floor"} // the index of topics that have no mark
+)
+
+// Service is the topic of one service: its instances, their checks, their nodes and those nodes' checks.
+func Service(name string) Topic { return Topic{"service", strings.ToLower(name)} }
+
+// Node is the topic of one node: itself and its instances, without checks.
+func Node(name string) Topic { return Topic{"node", strings.ToLower(name)} }
+
+// Mark tells when a topic last changed.
+type Mark struct {
+	// Index is that of the write that changed the topic last, never 0. It rises also when the last
+	// instance of a service disappears.
+	Index uint64
+	// Changed is closed when the topic changes. It may also close without a change: compare indexes.
+	Changed <-chan struct{}
+}
+
+// mark is the row of a topic.
+type mark struct {
+	Topic Topic
+	Index uint64
+	Gone  bool // the service or node does not exist
+}
+
+// topicKey is the index of marks by topic.
+type topicKey struct{}
+
+func (topicKey) FromArgs(args ...any) ([]byte, error) {
+	if topic, ok := args[0].(Topic); ok && len(args) == 1 {
+		return topic.key(), nil
+	}
+	return nil, errors.New("a mark is found by its topic")
+}
+
+func (topicKey) FromObject(row any) (bool, []byte, error) {
+	if m, ok := row.(*mark); ok {
+		return true, m.Topic.key(), nil
+	}
+	return false, nil, errors.New("not a mark")
+}
+
+func (t Topic) key() []byte { return []byte(string(t.kind) + "\x00" + t.name + "\x00") }
+
+// mostGone bounds how many services and nodes that no longer exist keep an index of their own. Beyond
+// it the older half shares the floor, which then can only wake readers too often.
+const mostGone = 1024
+
+// setMarks raises the marks of what was touched, and returns by how many those of gone topics grew.
+func (w *Writer) setMarks() (grown int) {
+	for topic := range w.touched {
+		before, _ := w.mark(topic)
+		after := &mark{Topic: topic, Index: w.index, Gone: !w.exists(topic)}
+		grown += count(after.Gone) - count(before != nil && before.Gone)
+		mustInsert(w.txn, tableMarks, after)
+	}
+	mustInsert(w.txn, tableMarks, &mark{Topic: whole, Index: w.index})
+	return grown
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// forgetGone drops the older half of the marks of gone topics, and returns how many.
+func (w *Writer) forgetGone() int {
+	var gone []*mark
+	for m := range rows[mark](w.View, tableMarks, byID) {
+		if m.Gone {
+			gone = append(gone, m)
+		}
+	}
+	slices.SortFunc(gone, func(a, b *mark) int { return cmp.Compare(a.Index, b.Index) })
+	gone = gone[:len(gone)/2]
+	for _, m := range gone {
+		mustDelete(w.txn, tableMarks, m)
+		mustInsert(w.txn, tableMarks, &mark{Topic: floor, Index: m.Index})
+	}
+	return len(gone)
+}
+
+func (w *Writer) exists(t Topic) bool {
+	switch t.kind {
+	case "service":
+		return one[Instance](w.View, tableServices, byName, t.name) != nil
+	case "node":
+		return w.Node(t.name) != nil
+	}
+	return true
+}

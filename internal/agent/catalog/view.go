@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"slices"
+
+	"github.com/hashicorp/go-memdb"
+	"github.com/pandakit/panda/internal/consulwire"
+)
+
+// View is the catalog at one moment. What it returns is shared with other readers and must not be
+// changed. Lists are sorted by node and ID unless said otherwise.
+type View struct{ txn *memdb.Txn }
+
+// Index returns the index of the last write of all.
+func (v View) Index() uint64 { return one[mark](v, tableMarks, byID, whole).Index }
+
+// Mark tells when the topic last changed, and how to learn that it does again.
+func (v View) Mark(topic Topic) Mark {
+	m, changed := v.mark(topic)
+	if m == nil {
+		m = one[mark](v, tableMarks, byID, floor)
+	}
+	return Mark{Index: m.Index, Changed: changed}
+}
+
+func (v View) mark(topic Topic) (*mark, <-chan struct{}) {
+	changed, row, err := v.txn.FirstWatch(tableMarks, byID, topic)
+	if err != nil || row == nil {
+		return nil, changed
+	}
+	return row.(*mark), changed
+}
+
+// Nodes returns all nodes, by name.
+func (v View) Nodes() []*consulwire.Node {
+	return slices.Collect(rows[consulwire.Node](v, tableNodes, byID))
+}
+
+// Node returns the node of that name in any case, or nil.
+func (v View) Node(name string) *consulwire.Node {
+	return one[consulwire.Node](v, tableNodes, byID, name)
+}
+
+// Services returns the tags of each service that has an instance, without repetition, sorted.
+func (v View) Services() map[string][]string {
+	services := make(map[string][]string)
+	for i := range rows[Instance](v, tableServices, byID) {
+		services[i.Service] = append(services[i.Service], i.Tags...)
+	}
+	for name, tags := range services {
+		slices.Sort(tags)
+		services[name] = append([]string{}, slices.Compact(tags)...)
+	}
+	return services
+}
+
+// Instances returns the instances of a service, whose name may be in any case.
+func (v View) Instances(service string) []*Instance {
+	return slices.Collect(rows[Instance](v, tableServices, byName, service))
+}
+
+// NodeInstances returns what runs on a node.
+func (v View) NodeInstances(node string) []*Instance {
+	return slices.Collect(rows[Instance](v, tableServices, byNode, node))
+}
+
+// Instance returns the instance with that ID on the node, or nil.
+func (v View) Instance(node, id string) *Instance {
+	return one[Instance](v, tableServices, byID, node, id)
+}
+
+// Check returns the check with that ID on the node, or nil.
+func (v View) Check(node, id string) *Check { return one[Check](v, tableChecks, byID, node, id) }
+
+// NodeChecks returns every check on a node, of its instances as well as its own.
+func (v View) NodeChecks(node string) []*Check {
+	return slices.Collect(rows[Check](v, tableChecks, byNode, node))
+}
+
+// ServiceChecks returns the checks of a service's instances.
+func (v View) ServiceChecks(service string) []*Check {
+	return slices.Collect(rows[Check](v, tableChecks, byName, service))
+}
+
+// ChecksIn returns the checks with a status, or all of them for [consulwire.Any].
+func (v View) ChecksIn(status string) []*Check {
+	if status == consulwire.Any {
+		return slices.Collect(rows[Check](v, tableChecks, byID))
+	}
+	return slices.Collect(rows[Check](v, tableChecks, byStatus, status))
+}
+
+// InstanceChecks returns the checks of one instance, without those of its node.
+func (v View) InstanceChecks(node, id string) []*Check {
+	return slices.Collect(rows[Check](v, tableChecks, byService, node, id))
+}
+
+// OwnChecks returns the checks of the node itself.
+func (v View) OwnChecks(node string) []*Check {
+	var own []*Check
+	for c := range rows[Check](v, tableChecks, byNode, node) {
+		if c.ServiceID == "" {
+			own = append(own, c)
+		}
+	}
+	return own
+}

@@ -1,0 +1,229 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pandakit/panda/internal/consulwire"
+)
+
+// MinDeregisterAfter is the shortest Definition.DeregisterAfter that a Monitor keeps by default; a
+// shorter one is raised to it, as in Consul.
+const MinDeregisterAfter = time.Minute
+
+// maxStagger bounds the random delay before a check's first probe, which keeps checks that were
+// registered together from probing in step.
+const maxStagger = time.Second
+
+// Errors of [Monitor.Renew].
+var (
+	ErrUnknown = errors.New("no such check")
+	ErrNotTTL  = errors.New("not a TTL check")
+)
+
+// Config says whom a Monitor tells.
+type Config struct {
+	// Report is told a result that differs from the check's last. Calls do not overlap, are in order,
+	// and none comes after the check was stopped or replaced. It must neither block nor call the Monitor.
+	Report func(id string, result Result)
+	// Overdue is told that a check has been critical for as long as its definition allows. Calls may
+	// overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
+	Overdue func(id string)
+	Logger  *slog.Logger
+
+	// MinDeregisterAfter stands in for the constant of that name when positive.
+	MinDeregisterAfter time.Duration
+}
+
+// Monitor runs checks. Its methods may be called from several goroutines at once.
+type Monitor struct {
+	cfg    Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu      sync.Mutex
+	runners map[string]*runner
+}
+
+// NewMonitor returns a Monitor that runs nothing yet. Close ends it.
+func NewMonitor(cfg Config) *Monitor {
+	if cfg.MinDeregisterAfter <= 0 {
+		cfg.MinDeregisterAfter = MinDeregisterAfter
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Monitor{cfg: cfg, ctx: ctx, cancel: cancel, runners: make(map[string]*runner)}
+}
+
+// Start runs the check, in place of one with the same ID. initial is the result that is known already;
+// it is not reported. After Close it does nothing.
+func (m *Monitor) Start(id string, d Definition, initial Result) {
+	if d.DeregisterAfter > 0 {
+		d.DeregisterAfter = max(d.DeregisterAfter, m.cfg.MinDeregisterAfter)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop(id)
+	if m.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(m.ctx)
+	r := &runner{id: id, def: d, probe: d.probe(), streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
+	now := time.Now()
+	r.set(initial, now)
+	if r.probe == nil {
+		r.next = now.Add(d.TTL)
+	} else {
+		r.next = now.Add(rand.N(min(d.Interval, maxStagger))) //nolint:gosec // spreads load; nothing secret depends on it
+	}
+	m.runners[id] = r
+	m.work.Go(func() { m.run(ctx, r) })
+}
+
+// Stop ends the check. Nothing of it is reported any more when Stop returns; a probe under way is cut off.
+func (m *Monitor) Stop(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stop(id)
+}
+
+func (m *Monitor) stop(id string) {
+	if r := m.runners[id]; r != nil {
+		r.cancel()
+		delete(m.runners, id)
+	}
+}
+
+// Close ends all checks and waits for them.
+func (m *Monitor) Close() {
+	m.mu.Lock()
+	m.cancel()
+	clear(m.runners)
+	m.mu.Unlock()
+	m.work.Wait()
+}
+
+// Renew takes a sign of life for a TTL check: it has the result for another TTL. The error is
+// ErrUnknown or ErrNotTTL, wrapped.
+func (m *Monitor) Renew(id string, result Result) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.runners[id]
+	if r == nil {
+		return fmt.Errorf("renew check %q: %w", id, ErrUnknown)
+	}
+	if r.probe != nil {
+		return fmt.Errorf("renew check %q: %w", id, ErrNotTTL)
+	}
+	r.next = time.Now().Add(r.def.TTL)
+	result.Output = clip(result.Output, r.def.outputMax())
+	r.renewed = result.Output
+	if m.report(r, result) || r.expired {
+		r.expired = false
+		r.wake()
+	}
+	return nil
+}
+
+// Overdue reports whether the check has been critical for as long as its definition allows.
+func (m *Monitor) Overdue(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.runners[id]
+	return r != nil && r.overdue(time.Now())
+}
+
+// report passes on a result of the runner that differs from its last, and says whether it did.
+// m.mu is held.
+func (m *Monitor) report(r *runner, result Result) bool {
+	if m.runners[r.id] != r || result == r.result {
+		return false
+	}
+	if result.Status != r.result.Status {
+		m.cfg.Logger.Info("check changed", "check", r.id, "status", result.Status, "before", r.result.Status)
+	}
+	r.set(result, time.Now())
+	m.cfg.Report(r.id, result)
+	return true
+}
+
+func (m *Monitor) run(ctx context.Context, r *runner) {
+	for {
+		timer := time.NewTimer(m.pause(r))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-r.poke:
+			timer.Stop()
+		case <-timer.C:
+			m.step(ctx, r)
+		}
+	}
+}
+
+func (m *Monitor) pause(r *runner) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Until(r.due())
+}
+
+// step does what is due.
+func (m *Monitor) step(ctx context.Context, r *runner) {
+	if r.probe == nil {
+		m.expire(r)
+	} else {
+		m.ask(ctx, r)
+	}
+	m.mu.Lock()
+	overdue := m.runners[r.id] == r && r.overdue(time.Now())
+	m.mu.Unlock()
+	if !overdue {
+		return
+	}
+	m.cfg.Overdue(r.id)
+	m.mu.Lock()
+	r.since = time.Now() // where the service was kept all the same, it gets as long again
+	m.mu.Unlock()
+}
+
+func (m *Monitor) expire(r *runner) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.expired || time.Now().Before(r.next) {
+		return
+	}
+	r.expired = true
+	output := "TTL expired"
+	if r.renewed != "" {
+		output += " (last output before timeout follows): " + r.renewed
+	}
+	m.report(r, Result{consulwire.Critical, output})
+}
+
+func (m *Monitor) ask(ctx context.Context, r *runner) {
+	m.mu.Lock()
+	due := !time.Now().Before(r.next)
+	m.mu.Unlock()
+	if !due {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, r.def.timeout())
+	result := r.probe(bounded)
+	cancel()
+	if ctx.Err() != nil {
+		return // stopped: the result tells of that, not of the target
+	}
+	result.Output = clip(result.Output, r.def.outputMax())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.next = time.Now().Add(r.def.Interval)
+	if result.Status = r.streak.next(result.Status); result.Status != "" {
+		m.report(r, result)
+	}
+}

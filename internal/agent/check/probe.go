@@ -1,0 +1,146 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/pandakit/panda/internal/consulwire"
+)
+
+// Result is what a check found.
+type Result struct {
+	Status string // one of consulwire's
+	Output string // for people
+}
+
+// probe asks the target once. ctx bounds it.
+type probe func(ctx context.Context) Result
+
+func (d *Definition) probe() probe {
+	switch d.Kind() {
+	case "http":
+		return d.probeHTTP
+	case "tcp":
+		return d.probeTCP
+	case "grpc":
+		return d.probeGRPC
+	}
+	return nil
+}
+
+func critical(err error) Result { return Result{consulwire.Critical, err.Error()} }
+
+func (d *Definition) tlsConfig() *tls.Config {
+	return &tls.Config{
+		ServerName:         d.TLSServerName,
+		InsecureSkipVerify: d.TLSSkipVerify, //nolint:gosec // the registration asks for it
+		MinVersion:         tls.VersionTLS12,
+	}
+}
+
+func (d *Definition) probeHTTP(ctx context.Context) Result {
+	method := cmp.Or(d.Method, http.MethodGet)
+	request, err := http.NewRequestWithContext(ctx, method, d.HTTP, strings.NewReader(d.Body))
+	if err != nil {
+		return critical(err)
+	}
+	request.Header = d.Header.Clone()
+	request.Host = d.Header.Get("Host")
+	defaultHeader(request, "User-Agent", "Consul Health Check")
+	defaultHeader(request, "Accept", "text/plain, text/*, */*")
+
+	// A transport per probe: nothing is kept between two probes, so a new connection shows whether the
+	// target still takes one, and no connection outlives the check.
+	transport := &http.Transport{TLSClientConfig: d.tlsConfig(), DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, CheckRedirect: d.redirect}
+	response, err := client.Do(request)
+	if err != nil {
+		return critical(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	// What fails while the body is read does not change the answer's status.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, int64(d.outputMax())))
+	output := fmt.Sprintf("HTTP %s %s: %s Output: %s", method, d.HTTP, response.Status, body)
+	return Result{httpStatus(response.StatusCode), output}
+}
+
+func defaultHeader(r *http.Request, key, value string) {
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	if r.Header.Get(key) == "" {
+		r.Header.Set(key, value)
+	}
+}
+
+// mostRedirects is how many redirects a probe follows.
+const mostRedirects = 10
+
+func (d *Definition) redirect(_ *http.Request, via []*http.Request) error {
+	if d.DisableRedirects {
+		return http.ErrUseLastResponse
+	}
+	if len(via) >= mostRedirects {
+		return fmt.Errorf("stopped after %d redirects", mostRedirects)
+	}
+	return nil
+}
+
+func httpStatus(code int) string {
+	switch {
+	case code >= 200 && code <= 299:
+		return consulwire.Passing
+	case code == http.StatusTooManyRequests:
+		return consulwire.Warning
+	}
+	return consulwire.Critical
+}
+
+func (d *Definition) probeTCP(ctx context.Context) Result {
+	conn, err := d.dial(ctx)
+	if err != nil {
+		return critical(err)
+	}
+	_ = conn.Close() // nothing was written
+	return Result{consulwire.Passing, fmt.Sprintf("TCP connect %s: Success", d.TCP)}
+}
+
+func (d *Definition) dial(ctx context.Context) (net.Conn, error) {
+	if d.TCPUseTLS {
+		return (&tls.Dialer{Config: d.tlsConfig()}).DialContext(ctx, "tcp", d.TCP)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", d.TCP)
+}
+
+func (d *Definition) probeGRPC(ctx context.Context) Result {
+	address, service, _ := strings.Cut(d.GRPC, "/")
+	security := insecure.NewCredentials()
+	if d.GRPCUseTLS {
+		security = credentials.NewTLS(d.tlsConfig())
+	}
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(security), grpc.WithNoProxy(), grpc.WithDisableServiceConfig())
+	if err != nil {
+		return critical(err)
+	}
+	defer func() { _ = conn.Close() }() // the answer is in hand
+	answer, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+	if err != nil {
+		return critical(err)
+	}
+	if answer.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		return critical(fmt.Errorf("gRPC %s serving status: %s", d.GRPC, answer.GetStatus()))
+	}
+	return Result{consulwire.Passing, fmt.Sprintf("gRPC check %s: success", d.GRPC)}
+}

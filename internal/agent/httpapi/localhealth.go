@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/consulwire"
+)
+
+// statuses from best to worst, each with the HTTP status that tells it to a load balancer.
+var statuses = []struct {
+	name string
+	code int
+}{
+	{consulwire.Passing, http.StatusOK},
+	{consulwire.Warning, http.StatusTooManyRequests},
+	{consulwire.Critical, http.StatusServiceUnavailable},
+	{consulwire.Maintenance, http.StatusServiceUnavailable},
+}
+
+// rank returns the place in statuses of a check's effect on its service.
+func rank(c *catalog.Check) int {
+	if c.CheckID == consulwire.NodeMaintenance || strings.HasPrefix(c.CheckID, consulwire.ServiceMaintenancePrefix) {
+		return 3
+	}
+	for n, s := range statuses {
+		if s.name == c.Status {
+			return n
+		}
+	}
+	return 2
+}
+
+// health returns what the agent's own checks say of one of its services, and the place of the worst.
+func (h *Handler) health(v catalog.View, i *catalog.Instance) (*consulwire.ServiceHealth, int) {
+	checks := []*catalog.Check{}
+	worst := 0
+	for _, c := range append(v.OwnChecks(i.Node), v.InstanceChecks(i.Node, i.ID)...) {
+		if c.Local {
+			checks = append(checks, c)
+			worst = max(worst, rank(c))
+		}
+	}
+	return &consulwire.ServiceHealth{
+		AggregatedStatus: statuses[worst].name, Service: h.agentService(i), Checks: wire(checks),
+	}, worst
+}
+
+func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	if id == "" {
+		return nil, badRequest("Missing serviceID")
+	}
+	view := h.cfg.Catalog.View()
+	instance := view.Instance(h.cfg.Node, id)
+	if instance == nil || !instance.Local {
+		answer := &consulwire.ServiceHealth{AggregatedStatus: consulwire.Critical}
+		return h.coded(w, r, http.StatusNotFound, fmt.Sprintf("ServiceId %s not found", id), answer)
+	}
+	answer, worst := h.health(view, instance)
+	return h.coded(w, r, statuses[worst].code, statuses[worst].name, answer)
+}
+
+func (h *Handler) healthByName(w http.ResponseWriter, r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	if name == "" {
+		return nil, badRequest("Missing service Name")
+	}
+	view := h.cfg.Catalog.View()
+	answer, worst := []*consulwire.ServiceHealth{}, 0
+	for _, i := range view.Instances(name) {
+		if i.Local && i.Node == h.cfg.Node {
+			one, its := h.health(view, i)
+			answer, worst = append(answer, one), max(worst, its)
+		}
+	}
+	if len(answer) == 0 {
+		return h.coded(w, r, http.StatusNotFound, fmt.Sprintf("ServiceName %s Not Found", name), answer)
+	}
+	return h.coded(w, r, statuses[worst].code, statuses[worst].name, answer)
+}
+
+// coded answers with a status other than 200 without being an error: the body is the answer all the
+// same, or the reason alone for a client that wants text.
+func (h *Handler) coded(w http.ResponseWriter, r *http.Request, status int, reason string, answer any) (any, error) {
+	w.Header().Set("X-Consul-Reason", reason)
+	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") || r.URL.Query().Get("format") == "text" {
+		return nil, &statusError{status, reason}
+	}
+	if status == http.StatusOK {
+		return answer, nil
+	}
+	return &codedAnswer{status, answer}, nil
+}
+
+// codedAnswer is an answer with its status.
+type codedAnswer struct {
+	status int
+	answer any
+}

@@ -1,0 +1,251 @@
+// Package registrar is what programs do with their local agent: register services and checks, renew
+// them, put them under maintenance and remove them. It holds the catalog and the running checks in step.
+//
+// It speaks no protocol and opens no socket of its own: requests arrive as values, and probes are the
+// check package's.
+package registrar
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/consulwire"
+)
+
+// OwnService is the name and ID of the service that stands for the agent itself.
+const OwnService = "consul"
+
+// Config says what a Registrar works on.
+type Config struct {
+	Catalog *catalog.Catalog
+	Node    string // the agent's own node, which the catalog has already
+	Logger  *slog.Logger
+
+	// MinDeregisterAfter is the shortest time after which a critical service is removed;
+	// check.MinDeregisterAfter when zero.
+	MinDeregisterAfter time.Duration
+}
+
+// Registrar changes what is registered with one agent. Its methods may be called from several
+// goroutines at once.
+type Registrar struct {
+	cfg     Config
+	monitor *check.Monitor
+
+	// mu makes a change of the catalog and that of the running checks one step. The result of a probe
+	// does not need it.
+	mu sync.Mutex
+}
+
+// New returns a Registrar. Close ends the checks that it runs.
+func New(cfg Config) *Registrar {
+	r := &Registrar{cfg: cfg}
+	r.monitor = check.NewMonitor(check.Config{
+		Report:             r.report,
+		Overdue:            r.overdue,
+		Logger:             cfg.Logger,
+		MinDeregisterAfter: cfg.MinDeregisterAfter,
+	})
+	return r
+}
+
+// Close ends all checks and waits for them. What is registered stays in the catalog.
+func (r *Registrar) Close() { r.monitor.Close() }
+
+// Register adds the service with its checks, or replaces the one of its ID. A check that exists already
+// keeps its status and output. Other checks of the service stay, unless replaceChecks is set; a
+// maintenance mode stays in any case. The error is an *[InvalidError].
+func (r *Registrar) Register(registration *consulwire.ServiceRegistration, replaceChecks bool) error {
+	instance, err := r.instance(registration)
+	if err != nil {
+		return err
+	}
+	checks, err := r.serviceChecks(instance, registration)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stop(checks)
+	var dropped []string
+	err = r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+		if err := w.SetInstance(instance); err != nil {
+			return err
+		}
+		if replaceChecks {
+			dropped = dropOthers(w, instance, checks)
+		}
+		return setAll(w, checks)
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range dropped {
+		r.monitor.Stop(id)
+	}
+	r.start(checks)
+	return nil
+}
+
+// dropOthers deletes the instance's checks that are not among checks, and returns their IDs.
+func dropOthers(w *catalog.Writer, instance *catalog.Instance, checks []*definedCheck) (dropped []string) {
+	keep := map[string]bool{consulwire.ServiceMaintenancePrefix + instance.ID: true}
+	for _, c := range checks {
+		keep[c.row.CheckID] = true
+	}
+	for _, c := range w.InstanceChecks(instance.Node, instance.ID) {
+		if !keep[c.CheckID] {
+			w.DeleteCheck(c.Node, c.CheckID)
+			dropped = append(dropped, c.CheckID)
+		}
+	}
+	return dropped
+}
+
+// setAll writes the checks, with the status and output that those known already have.
+func setAll(w *catalog.Writer, checks []*definedCheck) error {
+	for _, c := range checks {
+		if before := w.Check(c.row.Node, c.row.CheckID); before != nil {
+			c.row.Status, c.row.Output = before.Status, before.Output
+		}
+		if err := w.SetCheck(&c.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stop ends what is about to be written anew, so that no late result falls between what is read of a
+// check and what its successor starts from.
+func (r *Registrar) stop(checks []*definedCheck) {
+	for _, c := range checks {
+		r.monitor.Stop(c.row.CheckID)
+	}
+}
+
+func (r *Registrar) start(checks []*definedCheck) {
+	for _, c := range checks {
+		r.monitor.Start(c.row.CheckID, c.definition, check.Result{Status: c.row.Status, Output: c.row.Output})
+	}
+}
+
+// Deregister removes the service with its checks. The error is an *[UnknownServiceError].
+func (r *Registrar) Deregister(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deregister(id)
+}
+
+func (r *Registrar) deregister(id string) error {
+	if r.local(id) == nil {
+		return &UnknownServiceError{id}
+	}
+	checks := r.cfg.Catalog.View().InstanceChecks(r.cfg.Node, id)
+	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+		w.DeleteInstance(r.cfg.Node, id)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, c := range checks {
+		r.monitor.Stop(c.CheckID)
+	}
+	return nil
+}
+
+// local returns the instance when it was registered here, or nil.
+func (r *Registrar) local(id string) *catalog.Instance {
+	if i := r.cfg.Catalog.View().Instance(r.cfg.Node, id); i != nil && i.Local {
+		return i
+	}
+	return nil
+}
+
+func (r *Registrar) localCheck(id string) *catalog.Check {
+	if c := r.cfg.Catalog.View().Check(r.cfg.Node, id); c != nil && c.Local {
+		return c
+	}
+	return nil
+}
+
+// RegisterCheck adds a check of the node, or of one service when ServiceID is set. The error is an
+// *[InvalidError] or an *[UnknownServiceError].
+func (r *Registrar) RegisterCheck(registration *consulwire.CheckRegistration) error {
+	c, err := r.loneCheck(registration)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.row.ServiceID != "" && r.local(c.row.ServiceID) == nil {
+		return &UnknownServiceError{c.row.ServiceID}
+	}
+	checks := []*definedCheck{c}
+	r.stop(checks)
+	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error { return setAll(w, checks) }); err != nil {
+		return err
+	}
+	r.start(checks)
+	return nil
+}
+
+// DeregisterCheck removes a check. The error is an *[UnknownCheckError].
+func (r *Registrar) DeregisterCheck(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.localCheck(id) == nil {
+		return &UnknownCheckError{id}
+	}
+	return r.deleteCheck(id)
+}
+
+func (r *Registrar) deleteCheck(id string) error {
+	r.monitor.Stop(id)
+	return r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+		w.DeleteCheck(r.cfg.Node, id)
+		return nil
+	})
+}
+
+// Renew takes a sign of life for a TTL check. The error is an *[UnknownCheckError], or wraps
+// check.ErrNotTTL.
+func (r *Registrar) Renew(id, status, output string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.localCheck(id) == nil {
+		return &UnknownCheckError{id}
+	}
+	if err := r.monitor.Renew(id, check.Result{Status: status, Output: output}); err != nil {
+		return fmt.Errorf("set status of check %q: %w", id, err)
+	}
+	return nil
+}
+
+// report is told by the monitor what a check has found.
+func (r *Registrar) report(id string, result check.Result) {
+	err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+		w.SetStatus(r.cfg.Node, id, result.Status, result.Output)
+		return nil
+	})
+	if err != nil {
+		r.cfg.Logger.Error("result of check is lost", "check", id, "error", err)
+	}
+}
+
+// overdue is told by the monitor that a check has been critical for too long.
+func (r *Registrar) overdue(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.localCheck(id)
+	if c == nil || c.ServiceID == "" || !r.monitor.Overdue(id) {
+		return // renewed, replaced or removed in the meantime
+	}
+	r.cfg.Logger.Warn("service removed: a check was critical for too long", "service", c.ServiceID, "check", id)
+	if err := r.deregister(c.ServiceID); err != nil {
+		r.cfg.Logger.Error("service not removed", "service", c.ServiceID, "error", err)
+	}
+}

@@ -1,0 +1,164 @@
+package consulwire
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+)
+
+// ServiceRegistration is the body of /v1/agent/service/register.
+type ServiceRegistration struct {
+	Kind              string
+	ID                string
+	Name              string
+	Tags              []string
+	Address           string
+	TaggedAddresses   map[string]ServiceAddress
+	Meta              map[string]string
+	Port              int
+	SocketPath        string
+	Check             *CheckRegistration
+	Checks            []*CheckRegistration
+	Weights           *Weights // nil when not given
+	Token             string
+	EnableTagOverride bool
+	Namespace         string
+	Partition         string
+
+	// These belong to features that the agent does not have; they are kept as they came so that it can
+	// say so.
+	Ports    json.RawMessage
+	Proxy    json.RawMessage
+	Connect  json.RawMessage
+	AI       json.RawMessage
+	Locality json.RawMessage
+}
+
+// UnmarshalJSON reads the registration; an unknown field is an error, as in Consul.
+func (r *ServiceRegistration) UnmarshalJSON(data []byte) error {
+	type plain ServiceRegistration
+	aux := struct {
+		EnableTagOverrideSnake bool                      `json:"enable_tag_override"`
+		TaggedAddressesSnake   map[string]ServiceAddress `json:"tagged_addresses"`
+		*plain
+	}{plain: (*plain)(r)}
+	if err := decodeStrict(data, &aux); err != nil {
+		return err
+	}
+	r.EnableTagOverride = r.EnableTagOverride || aux.EnableTagOverrideSnake
+	if len(r.TaggedAddresses) == 0 {
+		r.TaggedAddresses = aux.TaggedAddressesSnake
+	}
+	return nil
+}
+
+// CheckRegistration is the body of /v1/agent/check/register, and a check inside a service's
+// registration.
+type CheckRegistration struct {
+	ID        string // in a registration of a check alone
+	CheckID   string // inside a service's registration; with a check alone it stands for ID when that is empty
+	Name      string
+	Notes     string
+	ServiceID string // in a registration of a check alone
+	Status    string
+	Token     string
+	Namespace string
+	Partition string
+
+	Interval Duration
+	Timeout  Duration
+	TTL      Duration
+
+	HTTP             string
+	Method           string
+	Header           map[string][]string
+	Body             string
+	DisableRedirects bool
+	TCP              string
+	TCPUseTLS        bool
+	GRPC             string // host:port or host:port/service
+	GRPCUseTLS       bool
+	TLSServerName    string
+	TLSSkipVerify    bool
+
+	SuccessBeforePassing   int
+	FailuresBeforeWarning  int
+	FailuresBeforeCritical int
+
+	DeregisterCriticalServiceAfter Duration
+	OutputMaxSize                  int
+
+	// These belong to kinds of checks that the agent does not run; it refuses them.
+	ScriptArgs        []string
+	DockerContainerID string
+	Shell             string
+	UDP               string
+	H2PING            string
+	H2PingUseTLS      bool
+	AliasNode         string
+	AliasService      string
+	OSService         string
+	ProxyHTTP         string
+	ProxyGRPC         string
+}
+
+// UnmarshalJSON reads the check; an unknown field is an error, as in Consul.
+func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
+	type plain CheckRegistration
+	aux := struct {
+		Args                   []string `json:"args"`
+		ScriptArgsSnake        []string `json:"script_args"`
+		DeregisterSnake        Duration `json:"deregister_critical_service_after"`
+		DockerContainerIDSnake string   `json:"docker_container_id"`
+		TLSServerNameSnake     string   `json:"tls_server_name"`
+		TLSSkipVerifySnake     bool     `json:"tls_skip_verify"`
+		GRPCUseTLSSnake        bool     `json:"grpc_use_tls"`
+		H2PingUseTLSSnake      bool     `json:"h2ping_use_tls"`
+		TCPUseTLSSnake         bool     `json:"tcp_use_tls"`
+		DisableRedirectsSnake  bool     `json:"disable_redirects"`
+		ServiceIDSnake         string   `json:"service_id"`
+		*plain
+	}{plain: (*plain)(c)}
+	if err := decodeStrict(data, &aux); err != nil {
+		return err
+	}
+	if len(c.ScriptArgs) == 0 {
+		c.ScriptArgs = append(aux.Args, aux.ScriptArgsSnake...)
+	}
+	if c.DeregisterCriticalServiceAfter == 0 {
+		c.DeregisterCriticalServiceAfter = aux.DeregisterSnake
+	}
+	fill(&c.DockerContainerID, aux.DockerContainerIDSnake)
+	fill(&c.TLSServerName, aux.TLSServerNameSnake)
+	fill(&c.ServiceID, aux.ServiceIDSnake)
+	c.TLSSkipVerify = c.TLSSkipVerify || aux.TLSSkipVerifySnake
+	c.GRPCUseTLS = c.GRPCUseTLS || aux.GRPCUseTLSSnake
+	c.H2PingUseTLS = c.H2PingUseTLS || aux.H2PingUseTLSSnake
+	c.TCPUseTLS = c.TCPUseTLS || aux.TCPUseTLSSnake
+	c.DisableRedirects = c.DisableRedirects || aux.DisableRedirectsSnake
+	return nil
+}
+
+// Empty reports whether nothing at all is set. Consul takes an empty check inside a service's
+// registration for none.
+func (c *CheckRegistration) Empty() bool {
+	return c == nil || reflect.ValueOf(*c).IsZero()
+}
+
+// CheckUpdate is the body of /v1/agent/check/update/.
+type CheckUpdate struct {
+	Status string
+	Output string
+}
+
+func fill(field *string, other string) {
+	if *field == "" {
+		*field = other
+	}
+}
+
+func decodeStrict(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}

@@ -1,0 +1,105 @@
+package loadbalance
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/pandakit/panda/internal/loadbalance/p2c"
+)
+
+// picker sends each call to an instance of the pool and tells the pool how it ended.
+type picker struct {
+	pool  *p2c.Pool
+	clock func() int64
+	calls sync.Pool // of *call
+}
+
+// call is one pick until it is done. It is used again afterwards: gRPC calls Done once for each pick.
+type call struct {
+	picker     *picker
+	endpoint   *p2c.Endpoint
+	connection *connection
+	started    int64
+	kind       p2c.Kind
+	done       func(balancer.DoneInfo) // the method finish as a value, made once
+}
+
+func newPicker(pool *p2c.Pool, clock func() int64) *picker {
+	p := &picker{pool: pool, clock: clock}
+	p.calls.New = func() any {
+		c := &call{picker: p}
+		c.done = c.finish
+		return c
+	}
+	return p
+}
+
+// Pick never fails: while no instance can be used, calls wait for gRPC to be told otherwise.
+func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	now := p.clock()
+	kind := kindOf(info.Ctx)
+	endpoint := p.pool.Pick(now, kind)
+	if endpoint == nil {
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	}
+	connection := endpoint.Value.(*member).pick()
+	if connection == nil {
+		// It was lost this moment; the policy is about to make waiting calls look anew.
+		p.pool.Done(endpoint, kind, now, now, p2c.Ignored)
+		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+	}
+	connection.calls.Add(1)
+	c := p.calls.Get().(*call)
+	c.endpoint, c.connection, c.started, c.kind = endpoint, connection, now, kind
+	return balancer.PickResult{SubConn: connection.subConn, Done: c.done}, nil
+}
+
+func (c *call) finish(info balancer.DoneInfo) {
+	c.connection.calls.Add(-1)
+	c.picker.pool.Done(c.endpoint, c.kind, c.started, c.picker.clock(), outcome(info))
+	c.endpoint, c.connection = nil, nil
+	c.picker.calls.Put(c)
+}
+
+// outcome tells what the end of a call says about the instance.
+func outcome(info balancer.DoneInfo) p2c.Outcome {
+	if info.Err == nil {
+		if !info.BytesSent && !info.BytesReceived {
+			return p2c.Ignored // the connection was gone before the call began
+		}
+		return p2c.Succeeded
+	}
+	switch status.Code(info.Err) {
+	case codes.Unavailable:
+		if !info.BytesSent {
+			return p2c.Avoided // the connection is being closed, perhaps in order: the call goes elsewhere
+		}
+		return p2c.Failed
+	case codes.DeadlineExceeded:
+		return p2c.Late
+	case codes.Canceled:
+		return p2c.Ignored
+	default:
+		return p2c.Succeeded // an answer, if not the one that was hoped for
+	}
+}
+
+type streamKey struct{}
+
+// MarkStream is a client interceptor that tells the policy of a stream. Without it the lifetime of streams counts as
+// latency.
+func MarkStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return streamer(context.WithValue(ctx, streamKey{}, true), desc, cc, method, opts...)
+}
+
+func kindOf(ctx context.Context) p2c.Kind {
+	if ctx != nil && ctx.Value(streamKey{}) != nil {
+		return p2c.Stream
+	}
+	return p2c.Call
+}
