@@ -99,7 +99,7 @@ func (s *Service) newGRPC(health healthpb.HealthServer, measured *metrics.Regist
 	if s.config.reflection {
 		reflection.Register(server)
 	}
-	observer.Know(server.GetServiceInfo())
+	observer.Know(measured, server.GetServiceInfo())
 	return server
 }
 
