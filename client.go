@@ -2,6 +2,7 @@ package panda
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -69,7 +70,7 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithChainUnaryInterceptor(c.unary),
-		grpc.WithChainStreamInterceptor(c.stream),
+		grpc.WithChainStreamInterceptor(c.stream, loadbalance.MarkStream),
 	}
 	c.grpc, err = grpc.NewClient(resolverScheme+":///"+url.PathEscape(service), append(dialOptions, config.grpc...)...)
 	if err != nil {
@@ -85,10 +86,14 @@ func (c *clientConfig) servicePolicy() (string, error) {
 	if c.connections != 0 {
 		balance.ConnectionsPerInstance = c.connections
 	}
-	if err := balance.Validate(); err != nil {
+	settings, err := json.Marshal(balance)
+	if err != nil {
 		return "", err
 	}
-	return retry.ServiceConfig(protoregistry.GlobalFiles, loadbalance.PolicyName, balance)
+	if _, err := loadbalance.ParseConfig(settings); err != nil {
+		return "", err
+	}
+	return retry.ServiceConfig(protoregistry.GlobalFiles, fmt.Appendf(nil, `{%q:%s}`, loadbalance.PolicyName, settings))
 }
 
 // Invoke performs a unary call; generated stubs call it.

@@ -9,19 +9,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pandakit/panda/internal/cli/agentcmd"
 	"github.com/pandakit/panda/internal/cli/call"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/services"
+	"github.com/pandakit/panda/internal/cli/up"
 	"github.com/pandakit/panda/internal/cli/version"
 )
 
 // commands is the one list of what panda can do, in no order: help sorts it.
 func commands(env *command.Env) []*cobra.Command {
 	return []*cobra.Command{
+		agentcmd.New(env),
 		call.New(env),
 		instances.New(env),
 		services.New(env),
+		up.New(env),
 		version.New(env),
 	}
 }

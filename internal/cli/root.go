@@ -57,7 +57,7 @@ func prepare(cmd *cobra.Command) {
 		cmd.RunE = groupRun
 	}
 	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error { return argumentError(cmd, check(cmd, args)) }
+		cmd.Args = func(cmd *cobra.Command, args []string) error { return argumentError(cmd, args, check(cmd, args)) }
 	}
 	for _, sub := range cmd.Commands() {
 		prepare(sub)
@@ -91,16 +91,25 @@ func near(name string, known []string) string {
 	return ""
 }
 
-func argumentError(cmd *cobra.Command, err error) error {
+// argumentError says the same for every command what cobra says in several ways, one of which calls a
+// surplus argument an unknown command.
+func argumentError(cmd *cobra.Command, args []string, err error) error {
 	if err == nil || command.ExitCode(err) == command.ExitUsage {
 		return err
 	}
-	return command.Advise(command.Usagef("%s: %w", pathOf(cmd), err), "usage: "+cmd.UseLine())
+	text := err.Error()
+	if strings.HasPrefix(text, "unknown command ") && len(args) > 0 {
+		text = fmt.Sprintf("%q is one argument too many", args[0])
+	}
+	return command.Advise(command.Usagef("%s", inCommand(cmd, text)), "usage: "+cmd.UseLine())
 }
 
-// pathOf is the command without the program's name: "agent members".
-func pathOf(cmd *cobra.Command) string {
-	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+// inCommand says which command of the tree text is about: "agent: unknown flag", nothing for the root.
+func inCommand(cmd *cobra.Command, text string) string {
+	if !cmd.HasParent() {
+		return text
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ") + ": " + text
 }
 
 func flagError(cmd *cobra.Command, err error) error {
@@ -110,7 +119,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 		text += near("--"+unknown.GetSpecifiedName(), known)
 	}
-	return command.Advise(command.Usagef("%s: %s", pathOf(cmd), text),
+	return command.Advise(command.Usagef("%s", inCommand(cmd, text)),
 		fmt.Sprintf("see %q for the flags", cmd.CommandPath()+" --help"))
 }
 

@@ -146,13 +146,13 @@ func (l *look) settings(f frame) (v verdict, keep bool) {
 
 // ping answers a client that keeps an idle connection alive.
 func (l *look) ping(f frame, payload []byte) (v verdict, keep bool) {
-	if !l.h2.sent || f.flags.Has(http2.FlagPingAck) {
+	if f.flags.Has(http2.FlagPingAck) {
 		return undecided, true
 	}
 	if len(payload) != 8 || f.stream != 0 {
 		return toHTTP, true
 	}
-	if err := l.write(appendFrame(nil, frame{kind: http2.FramePing, flags: http2.FlagPingAck}, payload...)); err != nil {
+	if err := l.write(appendFrame(l.firstSettings(), frame{kind: http2.FramePing, flags: http2.FlagPingAck}, payload...)); err != nil {
 		l.why = "answer a ping: " + err.Error()
 		return drop, true
 	}
@@ -236,13 +236,17 @@ func (l *look) answer() error {
 	if l.h2.pos == 0 || l.h2.sent || l.headersBegun() {
 		return nil
 	}
-	l.h2.sent = true
-	return l.write(l.ownSettings())
+	return l.write(l.firstSettings())
 }
 
-// ownSettings is the port's SETTINGS frame. It says as little as it can: what it leaves out keeps the
-// protocol's default, which every server accepts until its own settings are acknowledged.
-func (l *look) ownSettings() []byte {
+// firstSettings returns the port's SETTINGS frame if it was not sent yet: it must come before any other.
+// It says as little as it can: what it leaves out keeps the protocol's default, which every server
+// accepts until its own settings are acknowledged.
+func (l *look) firstSettings() []byte {
+	if l.h2.sent {
+		return nil
+	}
+	l.h2.sent = true
 	limit := l.port.opts.MaxConcurrentStreams
 	if limit == 0 {
 		return appendFrame(nil, frame{kind: http2.FrameSettings})
@@ -263,11 +267,7 @@ func (l *look) acknowledge() error {
 
 // goAway tells the client that no request of it was or will be looked at.
 func (l *look) goAway() error {
-	var out []byte
-	if !l.h2.sent {
-		out = l.ownSettings()
-	}
-	return l.write(appendFrame(out, frame{kind: http2.FrameGoAway}, make([]byte, 8)...))
+	return l.write(appendFrame(l.firstSettings(), frame{kind: http2.FrameGoAway}, make([]byte, 8)...))
 }
 
 // write sends frames to the client, which has writeTime to take them.

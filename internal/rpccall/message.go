@@ -42,7 +42,7 @@ func (s *schema) encode(ctx context.Context, message protoreflect.Message) ([]by
 		EmitDefaultValues: true,
 		AllowPartial:      true,
 	}
-	spaced, err := options.Marshal(message.Interface())
+	spaced, err := options.Marshal(s.withExtensions(ctx, message).Interface())
 	if err != nil {
 		return nil, fmt.Errorf("show %s as JSON: %s", message.Descriptor().FullName(), plainReason(err))
 	}
@@ -52,6 +52,21 @@ func (s *schema) encode(ctx context.Context, message protoreflect.Message) ([]by
 		return nil, fmt.Errorf("show %s as JSON: %w", message.Descriptor().FullName(), err)
 	}
 	return line.Bytes(), nil
+}
+
+// withExtensions reads a message anew: gRPC, which read it first, knows no extensions but those that
+// this program is linked with. What cannot be read again stays as it is.
+func (s *schema) withExtensions(ctx context.Context, message protoreflect.Message) protoreflect.Message {
+	raw, err := proto.MarshalOptions{AllowPartial: true}.Marshal(message.Interface())
+	if err != nil {
+		return message
+	}
+	again := message.New()
+	options := proto.UnmarshalOptions{AllowPartial: true, Resolver: resolver{ctx: ctx, schema: s}}
+	if err := options.Unmarshal(raw, again.Interface()); err != nil {
+		return message
+	}
+	return again
 }
 
 var (

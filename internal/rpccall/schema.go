@@ -83,51 +83,66 @@ func (s *session) symbol(name string) (protoreflect.Descriptor, error) {
 // add registers files, those they import first. An import that nobody knows is left open: it is often
 // only an option that the server was built without.
 func (s *session) add(files []*descriptorpb.FileDescriptorProto) error {
-	pending := make(map[string]*descriptorpb.FileDescriptorProto, len(files))
+	a := adding{session: s, pending: make(map[string]*descriptorpb.FileDescriptorProto), begun: make(map[string]bool)}
+	a.take(files)
 	for _, f := range files {
-		pending[f.GetName()] = f
-	}
-	for _, f := range files {
-		if err := s.register(f.GetName(), pending); err != nil {
+		if err := a.register(f.GetName()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *session) register(name string, pending map[string]*descriptorpb.FileDescriptorProto) error {
-	if _, err := s.schema.files.FindFileByPath(name); err == nil {
+// adding is one run of add.
+type adding struct {
+	session *session
+	pending map[string]*descriptorpb.FileDescriptorProto
+	begun   map[string]bool // a file that is begun and not registered imports itself
+}
+
+func (a *adding) take(files []*descriptorpb.FileDescriptorProto) {
+	for _, f := range files {
+		a.pending[f.GetName()] = f
+	}
+}
+
+func (a *adding) register(name string) error {
+	schema := a.session.schema
+	if _, err := schema.files.FindFileByPath(name); err == nil {
 		return nil
 	}
-	file := pending[name]
-	if file == nil {
-		if fetched, err := s.fileNamed(name); err == nil {
-			for _, f := range fetched {
-				pending[f.GetName()] = f
-			}
-			file = pending[name]
-		}
+	if a.begun[name] {
+		return fmt.Errorf("import cycle through %q", name)
 	}
+	a.begun[name] = true
+	file := a.file(name)
 	if file == nil {
-		return s.registerLinked(name)
+		delete(a.begun, name)
+		return a.session.registerLinked(name)
 	}
-	delete(pending, name) // an import cycle finds it missing, and is refused below
-	if s.schema.bytes += proto.Size(file); s.schema.bytes > maxSchemaBytes || s.schema.files.NumFiles() >= maxFiles {
+	if schema.bytes += proto.Size(file); schema.bytes > maxSchemaBytes || len(a.begun) > maxFiles || schema.files.NumFiles() >= maxFiles {
 		return fmt.Errorf("more than %d files or %d bytes", maxFiles, maxSchemaBytes)
 	}
 	for _, dependency := range file.GetDependency() {
-		if err := s.register(dependency, pending); err != nil {
+		if err := a.register(dependency); err != nil {
 			return err
 		}
 	}
-	if _, err := s.schema.files.FindFileByPath(name); err == nil {
-		return fmt.Errorf("import cycle through %q", name)
-	}
-	descriptor, err := protodesc.FileOptions{AllowUnresolvable: true}.New(file, s.schema.files)
+	descriptor, err := protodesc.FileOptions{AllowUnresolvable: true}.New(file, schema.files)
 	if err != nil {
 		return err
 	}
-	return s.schema.files.RegisterFile(descriptor)
+	return schema.files.RegisterFile(descriptor)
+}
+
+// file returns a file, asking the server unless it was told already; nil when the server does not know it.
+func (a *adding) file(name string) *descriptorpb.FileDescriptorProto {
+	if a.pending[name] == nil {
+		if files, err := a.session.fileNamed(name); err == nil {
+			a.take(files)
+		}
+	}
+	return a.pending[name]
 }
 
 // registerLinked takes a file that the server imports and does not tell from what this program is

@@ -63,6 +63,10 @@ func NewMonitor(cfg Config) *Monitor {
 // Start runs the check, in place of one with the same ID. initial is the result that is known already;
 // it is not reported. After Close it does nothing.
 func (m *Monitor) Start(id string, d Definition, initial Result) {
+	m.startProbing(id, d, initial, d.probe())
+}
+
+func (m *Monitor) startProbing(id string, d Definition, initial Result, p probe) {
 	if d.DeregisterAfter > 0 {
 		d.DeregisterAfter = max(d.DeregisterAfter, m.cfg.MinDeregisterAfter)
 	}
@@ -73,7 +77,7 @@ func (m *Monitor) Start(id string, d Definition, initial Result) {
 		return
 	}
 	ctx, cancel := context.WithCancel(m.ctx)
-	r := &runner{id: id, def: d, probe: d.probe(), streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
+	r := &runner{id: id, def: d, probe: p, streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
 	now := time.Now()
 	r.set(initial, now)
 	if r.probe == nil {

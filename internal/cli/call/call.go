@@ -115,12 +115,23 @@ func (c *caller) run(ctx context.Context, deadlineSet bool) error {
 	}
 	defer func() { _ = closer.Close() }() // the answer is printed; nothing is left to save
 	client := rpccall.NewClient(conn, c.options.maxMessage<<20)
-	method, err := client.Method(ctx, c.method)
+	method, err := c.find(ctx, client, deadlineSet)
 	if err != nil {
 		return c.wrap(c.methodError(ctx, err))
 	}
 	err = c.call(ctx, client, method, md, deadlineSet)
 	return c.wrap(c.callError(ctx, err))
+}
+
+// find asks for the method. A deadline that was set bounds the question too, and then, from its full
+// length, the call.
+func (c *caller) find(ctx context.Context, client *rpccall.Client, deadlineSet bool) (*rpccall.Method, error) {
+	if deadlineSet && c.options.deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.options.deadline)
+		defer cancel()
+	}
+	return client.Method(ctx, c.method)
 }
 
 // check finds what is wrong with the command line before anything is asked of anyone.

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -108,15 +109,19 @@ func (kinds) Fail(_ context.Context, req *testpb.FailRequest) (*emptypb.Empty, e
 	if !req.GetDetails() {
 		return nil, st.Err()
 	}
-	st, err := st.WithDetails(
+	answer := st.Proto()
+	for _, detail := range []proto.Message{
 		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "name", Description: "is empty"}}},
 		&testpb.Reason{Why: "because"},
-		&anypb.Any{TypeUrl: "type.example.com/nobody.Knows", Value: []byte("?")},
-	)
-	if err != nil {
-		return nil, err
+	} {
+		packed, err := anypb.New(detail)
+		if err != nil {
+			return nil, err
+		}
+		answer.Details = append(answer.Details, packed)
 	}
-	return nil, st.Err()
+	answer.Details = append(answer.Details, &anypb.Any{TypeUrl: "type.example.com/nobody.Knows", Value: []byte("?")})
+	return nil, status.ErrorProto(answer)
 }
 
 func (kinds) Show(ctx context.Context, _ *emptypb.Empty) (*testpb.ShowReply, error) {
