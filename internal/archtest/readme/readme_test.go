@@ -180,16 +180,20 @@ func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, 
 }
 
 var (
+	span   = regexp.MustCompile(`\d+(\\\.\d+)? m?s\b`) // in a quoted text
 	digits = regexp.MustCompile(`\d+`)
 	spaces = regexp.MustCompile(` +`)
 )
 
-// shownAs returns a pattern for what README shows: numbers stand for any number, since ports, times and
-// process IDs differ from run to run, columns may be wider, and "…" stands for anything.
+// shownAs returns a pattern for what README shows: numbers stand for any number, and spans of time for
+// any span, since ports, times and process IDs differ from run to run; columns may be wider, and "…"
+// stands for anything.
 func shownAs(text string) string {
 	quoted := regexp.QuoteMeta(text)
+	quoted = span.ReplaceAllString(quoted, "\x00")
 	quoted = digits.ReplaceAllString(quoted, `\d+`)
 	quoted = spaces.ReplaceAllString(quoted, ` +`)
+	quoted = strings.ReplaceAll(quoted, "\x00", `[\d.]+ ?m?s?[\d.ms]*`)
 	return strings.ReplaceAll(quoted, "…", `(?s:.*)`)
 }
 
@@ -227,6 +231,9 @@ func TestShownAs(t *testing.T) {
 		{"hello  127.0.0.1:4000  passing\n", "hello   127.0.0.1:39123  critical\n", false},
 		{"ready in 3 s\n", "building\nready in 12 s\n", true},
 		{"ready\n", "not ready\n", false},
+		{"ready in 480 ms\n", "ready in 1.2 s\n", true},
+		{"ready in 1.2 s.\n", "ready in 1m3s.\n", true},
+		{"ready in 480 ms\n", "ready in no time\n", false},
 		{"one\n…\nfour\n", "one\ntwo\nthree\nfour\n", true},
 		{`{"msg":"你好,熊猫"}` + "\n", `{"msg":"你好,大熊猫"}` + "\n", false},
 	} {
