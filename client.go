@@ -147,18 +147,10 @@ func (c *Conn) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Clien
 // usable one.
 func (c *Conn) awaitInstance(ctx context.Context, cc *grpc.ClientConn) error {
 	cc.Connect()
-	waiting, cancel := withDefaultTimeout(ctx, c.wait)
+	waiting, cancel := c.target.waiting(ctx, c.wait)
 	defer cancel()
 	if c.available.Wait(waiting) == nil {
 		return nil
 	}
 	return c.target.unavailable(ctx)
-}
-
-// withDefaultTimeout bounds ctx unless it has a deadline of its own.
-func withDefaultTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, timeout)
 }

@@ -2,6 +2,7 @@ package panda
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ type group struct {
 	epoch   time.Time
 
 	mu        sync.Mutex
-	stop      context.CancelFunc
+	stop      context.CancelFunc // of the watch; nil before the first call
+	closed    bool
 	endpoints map[endpointKey]*p2c.Endpoint
 	changed   chan struct{} // closed at the next change of endpoints
 }
@@ -92,11 +94,14 @@ func (e *groupEndpoint) setFailure(text string) {
 	e.failure = text
 }
 
+// errGroupClosed is the error of calls on a group that is closed, also of those that wait.
+var errGroupClosed = errors.New("the client is closed")
+
 // watch starts to follow the service, if nobody has yet.
 func (g *group) watch() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.stop != nil {
+	if g.stop != nil || g.closed {
 		return
 	}
 	var ctx context.Context
@@ -104,17 +109,16 @@ func (g *group) watch() {
 	g.target.watching.Go(func() { g.target.watch(ctx, g.replace) })
 }
 
-// close ends the watch and waits for it; a later pick starts it again.
+// close ends the watch and waits for it. Attempts under way go on; calls that wait fail.
 func (g *group) close() {
 	g.mu.Lock()
 	stop := g.stop
-	g.stop = nil
+	g.closed = true
 	g.mu.Unlock()
-	if stop == nil {
-		return
+	if stop != nil {
+		stop()
+		g.target.watching.Wait()
 	}
-	stop()
-	g.target.watching.Wait()
 	g.replace(nil)
 }
 
@@ -188,19 +192,22 @@ func (a *attempt) instance() discovery.Instance { return endpointOf(a.endpoint).
 // no instance call waits for one.
 func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (again bool, err error)) error {
 	g.watch()
-	waiting, cancel := withDefaultTimeout(ctx, g.wait)
+	waiting, cancel := g.target.waiting(ctx, g.wait)
 	defer cancel()
 	refused := 0
 	for {
-		a, size, changed := g.pick()
+		a, size, changed, err := g.pick()
+		if err != nil {
+			return err
+		}
 		if a == nil {
 			if !sleep(waiting, changed, nil) {
 				return g.target.unavailable(ctx)
 			}
 			continue
 		}
-		again, err := try(ctx, a)
-		if err == nil || !again {
+		var again bool
+		if again, err = try(ctx, a); err == nil || !again {
 			return err
 		}
 		refused++
@@ -227,15 +234,20 @@ func sleep(ctx context.Context, changed <-chan struct{}, timer <-chan time.Time)
 	return true
 }
 
-// pick returns an attempt, nil when there is no endpoint, the number of endpoints, and a channel that is closed when they change.
-func (g *group) pick() (a *attempt, size int, changed <-chan struct{}) {
+// pick returns an attempt, nil when there is no endpoint, the number of endpoints, and a channel that is
+// closed when they change.
+func (g *group) pick() (a *attempt, size int, changed <-chan struct{}, err error) {
 	g.mu.Lock()
 	size, changed = len(g.endpoints), g.changed
+	closed := g.closed
 	g.mu.Unlock()
+	if closed {
+		return nil, 0, nil, errGroupClosed
+	}
 	now := g.now()
 	e := g.pool.Pick(now, p2c.Call)
 	if e == nil {
-		return nil, size, changed
+		return nil, size, changed, nil
 	}
-	return &attempt{g, e, now}, max(size, 1), changed
+	return &attempt{g, e, now}, max(size, 1), changed, nil
 }

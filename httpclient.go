@@ -72,12 +72,19 @@ func (t *byName) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.others.RoundTrip(r)
 	}
-	g, err := t.group(host, name)
-	if err != nil {
-		closeBody(r)
-		return nil, err
+	if r.Body != nil {
+		defer r.Body.Close() // each attempt has a body of its own, or the only one closes it, too
 	}
-	return t.send(g, r)
+	for {
+		g, err := t.group(host, name)
+		if err != nil {
+			return nil, err
+		}
+		response, err := t.send(g, r)
+		if !errors.Is(err, errGroupClosed) { // by CloseIdleConnections, which is no reason to fail
+			return response, err
+		}
+	}
 }
 
 // CloseIdleConnections is called by the method of the same name of [http.Client].
@@ -115,7 +122,7 @@ func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
 	var response *http.Response
 	tries := 0
 	err := g.call(r.Context(), func(ctx context.Context, a *attempt) (bool, error) {
-		out, err := outgoing(ctx, r, a.instance(), tries > 0)
+		out, err := outgoing(ctx, r, a.instance())
 		if err != nil {
 			a.abandoned()
 			return false, err
@@ -137,19 +144,18 @@ func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
 		return replayable(r) && (unseen(err) || tries < httpTries && idempotent(r)), err
 	})
 	if err != nil {
-		closeBody(r)
 		return nil, err
 	}
 	return response, nil
 }
 
 // outgoing is the request as it goes to the instance: a copy, as RoundTrip must not change what it was given.
-func outgoing(ctx context.Context, r *http.Request, to discovery.Instance, again bool) (*http.Request, error) {
+func outgoing(ctx context.Context, r *http.Request, to discovery.Instance) (*http.Request, error) {
 	out := r.Clone(ctx)
-	if again && r.GetBody != nil {
+	if r.GetBody != nil {
 		body, err := r.GetBody()
 		if err != nil {
-			return nil, fmt.Errorf("send the request's body again: %w", err)
+			return nil, fmt.Errorf("read the request's body: %w", err)
 		}
 		out.Body = body
 	}
@@ -176,12 +182,6 @@ func replayable(r *http.Request) bool {
 
 func idempotent(r *http.Request) bool {
 	return slices.Contains([]string{"", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete}, r.Method)
-}
-
-func closeBody(r *http.Request) {
-	if r.Body != nil {
-		_ = r.Body.Close() // RoundTrip must close it, also after an error
-	}
 }
 
 // serviceName is a host name in the form of Consul's DNS: [TAG.]NAME.service[.DATACENTER].consul.

@@ -34,6 +34,10 @@ type target struct {
 	seen     seen
 	created  time.Time
 
+	// invalid is done when the registry will never look the name up; its cause says why.
+	invalid    context.Context //nolint:containedctx // a signal that is waited on beside others
+	invalidate context.CancelCauseFunc
+
 	latest   atomic.Pointer[discovery.Snapshot]
 	near     atomic.Pointer[[]string] // set while the registry knows no such service
 	watching sync.WaitGroup           // the watch, and the look-up of near names
@@ -47,7 +51,9 @@ func newTarget(service string, config *clientConfig, own seen) (*target, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &target{service: service, registry: registry, seen: own, created: time.Now()}, nil
+	t := &target{service: service, registry: registry, seen: own, created: time.Now()}
+	t.invalid, t.invalidate = context.WithCancelCause(context.Background())
+	return t, nil
 }
 
 // watch follows the service until ctx is done, and publishes the usable instances whenever they differ
@@ -55,7 +61,7 @@ func newTarget(service string, config *clientConfig, own seen) (*target, error) 
 func (t *target) watch(ctx context.Context, publish func([]discovery.Instance)) {
 	var published []discovery.Instance
 	first := true
-	_ = t.registry.Watch(ctx, t.service, func(s discovery.Snapshot) { // it ends with ctx, which the caller knows of
+	err := t.registry.Watch(ctx, t.service, func(s discovery.Snapshot) {
 		t.latest.Store(&s)
 		t.findNearNames(ctx, &s)
 		if s.Err != nil && len(s.Instances) == 0 {
@@ -68,6 +74,21 @@ func (t *target) watch(ctx context.Context, publish func([]discovery.Instance)) 
 		first, published = false, usable
 		publish(usable)
 	})
+	if ctx.Err() == nil {
+		t.invalidate(err)
+	}
+}
+
+// waiting bounds ctx by the timeout unless it has a deadline of its own, and ends it when waiting is in vain.
+func (t *target) waiting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	var cancel context.CancelFunc
+	if _, ok := ctx.Deadline(); ok {
+		ctx, cancel = context.WithCancel(ctx)
+	} else {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+	}
+	stop := context.AfterFunc(t.invalid, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // sameToCallers reports whether a and b are reached and weighed alike; a new check output is no news.
@@ -118,16 +139,17 @@ func (t *target) refusal(i discovery.Instance) string {
 
 // unavailable is the error of a call that has waited in vain.
 func (t *target) unavailable(ctx context.Context) error {
-	code := codes.Unavailable
+	if t.invalid.Err() != nil {
+		return &callError{code: codes.InvalidArgument, cause: context.Cause(t.invalid)}
+	}
 	cause := t.explain()
 	if cause == nil { // an instance came up just then
 		cause = fmt.Errorf("call service %q: no instance answered in time", t.service)
 	}
 	if err := ctx.Err(); err != nil {
-		code = status.FromContextError(err).Code()
-		cause = errors.Join(cause, err)
+		return &callError{code: status.FromContextError(err).Code(), cause: cause, beside: err}
 	}
-	return &callError{code: code, err: cause}
+	return &callError{code: codes.Unavailable, cause: cause}
 }
 
 // clarify adds to the error of a call what is known of the service, where that is the reason.
@@ -140,20 +162,26 @@ func (t *target) clarify(err error) error {
 	if cause == nil {
 		return err
 	}
-	return &callError{code: code, err: errors.Join(cause, err)}
+	return &callError{code: code, cause: cause, beside: err}
 }
 
 // callError is an error of discovery that gRPC callers read as a status.
 type callError struct {
-	code codes.Code
-	err  error
+	code   codes.Code
+	cause  error // in discovery's terms
+	beside error // what the caller's context or gRPC said; may be nil
 }
 
-func (e *callError) Error() string { return e.code.String() + ": " + e.err.Error() }
+func (e *callError) Error() string { return e.code.String() + ": " + e.cause.Error() }
 
 // Unwrap gives errors.As the *discovery.UnreachableError, *discovery.NotFoundError or
-// *discovery.UnusableError.
-func (e *callError) Unwrap() error { return e.err }
+// *discovery.UnusableError, and errors.Is the context's error.
+func (e *callError) Unwrap() []error {
+	if e.beside == nil {
+		return []error{e.cause}
+	}
+	return []error{e.cause, e.beside}
+}
 
 // GRPCStatus makes status.Code and status.FromError work.
-func (e *callError) GRPCStatus() *status.Status { return status.New(e.code, e.err.Error()) }
+func (e *callError) GRPCStatus() *status.Status { return status.New(e.code, e.cause.Error()) }
