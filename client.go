@@ -69,7 +69,7 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 			Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMost},
 			MinConnectTimeout: connectTimeout,
 		}),
-		grpc.WithChainUnaryInterceptor(c.unary),
+		grpc.WithChainUnaryInterceptor(c.unary, retry.NewInterceptor(protoregistry.GlobalFiles)),
 		grpc.WithChainStreamInterceptor(c.stream, loadbalance.MarkStream),
 	}
 	c.grpc, err = grpc.NewClient(resolverScheme+":///"+url.PathEscape(service), append(dialOptions, config.grpc...)...)

@@ -17,8 +17,6 @@ import (
 
 const (
 	root = "../../.."
-	// registry is where the commands look for a registry, and "panda up" starts one, when nobody says.
-	registry = "127.0.0.1:8500"
 	// patience bounds a command; the first one compiles the examples, perhaps with an empty cache.
 	patience = 5 * time.Minute
 )
@@ -67,29 +65,30 @@ func TestCommandsPrintWhatIsShown(t *testing.T) {
 	if len(steps) == 0 || !steps[0].staysUp() {
 		t.Fatal("README.md's first console block does not start the examples with panda up")
 	}
-	requireFreePort(t)
+	registry := freeAddress(t)
 	for _, s := range steps {
 		if s.staysUp() {
-			start(t, s)
+			start(t, s, registry)
 			continue
 		}
-		run(t, s)
+		run(t, s, registry)
 	}
 }
 
-// requireFreePort skips the test where a registry is running already: the commands would use that one.
-func requireFreePort(t *testing.T) {
+// freeAddress returns where the commands are to have their registry, in place of the port at which a
+// reader's are and at which the machine may have one already.
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", registry)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Skipf("%s is taken, so README's commands would not do what they do on a fresh machine: %v", registry, err)
+		t.Fatal(err)
 	}
-	listener.Close()
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // shell returns the command as a reader's shell would run it, in a process group of its own.
-func shell(t *testing.T, command string) *exec.Cmd {
-	t.Helper()
+func shell(command string, env ...string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", "exec "+command)
 	cmd.Dir = root
 	for _, variable := range os.Environ() {
@@ -97,14 +96,15 @@ func shell(t *testing.T, command string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
+	cmd.Env = append(cmd.Env, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
 // run runs a command that ends by itself.
-func run(t *testing.T, s step) {
+func run(t *testing.T, s step, registry string) {
 	t.Helper()
-	cmd := shell(t, s.command)
+	cmd := shell(s.command, "CONSUL_HTTP_ADDR="+registry)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
@@ -125,9 +125,13 @@ func run(t *testing.T, s step) {
 
 // start runs a command until the end of the test, and waits until it has printed what is shown. Then an
 // interrupt, as from Ctrl-C, must end it and all that it started.
-func start(t *testing.T, s step) {
+func start(t *testing.T, s step, registry string) {
 	t.Helper()
-	cmd := shell(t, s.command)
+	_, port, err := net.SplitHostPort(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := shell(s.command + " --agent-port " + port)
 	out := newOutput()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -135,7 +139,7 @@ func start(t *testing.T, s step) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { interrupt(t, cmd, s.command, ended, out) })
+	t.Cleanup(func() { interrupt(t, cmd, s.command, ended, out, registry) })
 
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -153,7 +157,7 @@ func start(t *testing.T, s step) {
 	}
 }
 
-func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, out *output) {
+func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, out *output, registry string) {
 	t.Helper()
 	group := -cmd.Process.Pid
 	defer func() { _ = syscall.Kill(group, syscall.SIGKILL) }() // fails when nothing is left, as it should
@@ -176,16 +180,20 @@ func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, 
 }
 
 var (
+	span   = regexp.MustCompile(`\d+(\\\.\d+)? m?s\b`) // in a quoted text
 	digits = regexp.MustCompile(`\d+`)
 	spaces = regexp.MustCompile(` +`)
 )
 
-// shownAs returns a pattern for what README shows: numbers stand for any number, since ports, times and
-// process IDs differ from run to run, columns may be wider, and "…" stands for anything.
+// shownAs returns a pattern for what README shows: numbers stand for any number, and spans of time for
+// any span, since ports, times and process IDs differ from run to run; columns may be wider, and "…"
+// stands for anything.
 func shownAs(text string) string {
 	quoted := regexp.QuoteMeta(text)
+	quoted = span.ReplaceAllString(quoted, "\x00")
 	quoted = digits.ReplaceAllString(quoted, `\d+`)
 	quoted = spaces.ReplaceAllString(quoted, ` +`)
+	quoted = strings.ReplaceAll(quoted, "\x00", `[\d.]+ ?m?s?[\d.ms]*`)
 	return strings.ReplaceAll(quoted, "…", `(?s:.*)`)
 }
 
@@ -223,6 +231,9 @@ func TestShownAs(t *testing.T) {
 		{"hello  127.0.0.1:4000  passing\n", "hello   127.0.0.1:39123  critical\n", false},
 		{"ready in 3 s\n", "building\nready in 12 s\n", true},
 		{"ready\n", "not ready\n", false},
+		{"ready in 480 ms\n", "ready in 1.2 s\n", true},
+		{"ready in 1.2 s.\n", "ready in 1m3s.\n", true},
+		{"ready in 480 ms\n", "ready in no time\n", false},
 		{"one\n…\nfour\n", "one\ntwo\nthree\nfour\n", true},
 		{`{"msg":"你好,熊猫"}` + "\n", `{"msg":"你好,大熊猫"}` + "\n", false},
 	} {
