@@ -6,7 +6,12 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
+
+// sameInterrupt is how long after the first interrupt another one is taken for the same: a wrapper such as
+// timeout(1) or a shell may pass one on that the terminal has sent to all. No one presses Ctrl-C so fast.
+const sameInterrupt = 250 * time.Millisecond
 
 // interrupts returns a context that the first interrupt ends, or the end of the terminal or of whoever
 // reads the output, and a channel that the second interrupt closes. The caller releases them.
@@ -28,17 +33,20 @@ func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct
 // listen closes hurry at the second interrupt. Losing the terminal or the reader is a wish to end, but
 // not one to hurry.
 func listen(signals <-chan os.Signal, done <-chan struct{}, cancel func(), hurry chan<- struct{}) {
-	asked := 0
+	var first time.Time
+	hurried := false
 	for {
 		select {
 		case <-done:
 			return
 		case s := <-signals:
 			cancel()
-			if s == syscall.SIGHUP || s == syscall.SIGPIPE {
-				continue
-			}
-			if asked++; asked == 2 {
+			switch {
+			case s == syscall.SIGHUP || s == syscall.SIGPIPE || hurried:
+			case first.IsZero():
+				first = time.Now()
+			case time.Since(first) > sameInterrupt:
+				hurried = true
 				close(hurry)
 			}
 		}

@@ -387,8 +387,12 @@ func TestUpKillsAtTheSecondInterrupt(t *testing.T) {
 	p := start(t, standin(t, stubborn), nil, "--agent-port", "0")
 	pids := p.pids(2) // of the service and its child
 	p.interrupt()
+	p.interrupt() // so soon after the first that it is no second one
 	p.says("Ctrl-C again kills")
-	p.interrupt()
+	p.until("a kill", func() bool {
+		_ = p.command.Process.Signal(os.Interrupt) // as one who cannot wait does
+		return strings.Contains(p.stdout.String(), "killed after")
+	})
 	p.exits(1)
 	p.allGone(pids)
 	if got := p.stderr.String(); !strings.Contains(got, "panda: stop services: killed before they had drained: svc\n") {

@@ -1,0 +1,80 @@
+package build_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pandakit/panda/internal/workspace/build"
+	"github.com/pandakit/panda/internal/workspace/process"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// program writes a module of one main package and returns its target.
+func program(t *testing.T, text string) (build.Target, build.Config) {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range map[string]string{"go.mod": "module example.com/m\n\ngo 1.26\n", "main.go": text} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	starter := process.NewStarter()
+	t.Cleanup(starter.Close)
+	temp := t.TempDir()
+	return build.Target{Name: "x", Dir: root, Module: root, Output: filepath.Join(temp, "x")},
+		build.Config{Starter: starter, Environ: os.Environ(), Temp: temp, Base: root, Done: func(build.Result) {}}
+}
+
+func TestAnErrorWithoutAPlaceKeepsItsHeader(t *testing.T) {
+	t.Parallel()
+	target, cfg := program(t, "package main\n\nfunc missing()\n\nfunc main() { missing() }\n")
+	err := build.All(t.Context(), []build.Target{target}, cfg)
+	failed, ok := errors.AsType[*build.Error](err)
+	if !ok || len(failed.Failures) != 1 || !strings.Contains(failed.Failures[0].Text, "missing") {
+		t.Errorf("All = %+v, want one failure about a missing function body", err)
+	}
+}
+
+func TestAnErrorOfTheGoCommandItselfIsShown(t *testing.T) {
+	t.Parallel()
+	target, cfg := program(t, "package main\n\nimport _ \"example.com/nowhere\"\n\nfunc main() {}\n")
+	err := build.All(t.Context(), []build.Target{target}, cfg)
+	failed, ok := errors.AsType[*build.Error](err)
+	if want := "main.go:3:8: no required module provides package example.com/nowhere"; !ok || !strings.Contains(failed.Failures[0].Text, want) {
+		t.Errorf("All = %v, want a failure with %q", err, want)
+	}
+}
+
+func TestABuildIsCutOff(t *testing.T) {
+	t.Parallel()
+	target, cfg := program(t, "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println() }\n")
+	cfg.Environ = append(cfg.Environ, "GOCACHE="+t.TempDir()) // so that the standard library is compiled first
+	cfg.Done = func(r build.Result) { t.Errorf("told as built: %+v", r) }
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- build.All(ctx, []build.Target{target}, cfg) }()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for working := false; !working; <-tick.C {
+		entries, err := os.ReadDir(cfg.Temp)
+		if err != nil {
+			t.Error(err)
+		}
+		working = len(entries) > 0
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("All = %v, want context.Canceled", err)
+	}
+	if err := os.RemoveAll(cfg.Temp); err != nil {
+		t.Errorf("something still writes: %v", err)
+	}
+}
