@@ -58,11 +58,10 @@ type Config struct {
 
 // Agent is a running agent, once Run is called.
 type Agent struct {
-	logger     *slog.Logger
-	listener   net.Listener
-	registrar  *registrar.Registrar
-	server     *http.Server
-	endQueries context.CancelFunc
+	logger    *slog.Logger
+	listener  net.Listener
+	registrar *registrar.Registrar
+	server    *http.Server
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -88,26 +87,21 @@ func New(cfg Config) (*Agent, error) {
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
 	})
-	queries, endQueries := context.WithCancel(context.Background())
-	return &Agent{
-		logger: cfg.Logger, listener: listener, registrar: r, endQueries: endQueries,
-		server: newServer(queries, handler, cfg.Logger),
-	}, nil
+	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
 }
 
-func newServer(queries context.Context, handler http.Handler, logger *slog.Logger) *http.Server {
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return queries },
 	}
 }
 
 func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address) //nolint:noctx // an IP address is not looked up: nothing waits
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listen on %s: another program has this address; stop it or choose another port: %w", address, syscall.EADDRINUSE)
 	}
@@ -131,24 +125,30 @@ func (a *Agent) URL() string { return "http://" + a.Addr().String() }
 // Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
 // and Run returns nil. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- a.server.Serve(a.listener) }()
+	queries, endQueries := context.WithCancel(ctx)
+	defer endQueries()
+	a.server.BaseContext = func(net.Listener) context.Context { return queries }
+	var served error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		served = a.server.Serve(a.listener)
+	}()
 	var failed error
 	select {
 	case <-ctx.Done():
-	case failed = <-served:
-		failed = fmt.Errorf("serve %s: %w", a.Addr(), failed)
-		served <- nil
+	case <-done:
+		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
 	}
-	a.shutdown()
-	<-served
+	endQueries()
+	a.shutdown(context.WithoutCancel(ctx))
+	<-done
 	return failed
 }
 
 // shutdown ends what is under way, by force what takes longer than shutdownTimeout.
-func (a *Agent) shutdown() {
-	a.endQueries()
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+func (a *Agent) shutdown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.logger.Warn("requests cut off at the end", "error", err)
@@ -159,7 +159,6 @@ func (a *Agent) shutdown() {
 
 // Close releases an agent that is not run. It must not be called while Run runs.
 func (a *Agent) Close() error {
-	a.endQueries()
 	a.registrar.Close()
 	return errors.Join(a.server.Close(), a.listener.Close())
 }

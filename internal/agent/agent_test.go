@@ -129,10 +129,10 @@ type result struct {
 	err     error
 }
 
-func (a *running) watch(service string, index uint64) <-chan result {
+func (r *running) watch(service string, index uint64) <-chan result {
 	answer := make(chan result, 1)
 	go func() {
-		entries, meta, err := a.client.Health().Service(service, "", false, &api.QueryOptions{WaitIndex: index, WaitTime: time.Minute})
+		entries, meta, err := r.client.Health().Service(service, "", false, &api.QueryOptions{WaitIndex: index, WaitTime: time.Minute})
 		if err != nil {
 			answer <- result{err: err}
 			return
@@ -255,9 +255,9 @@ func TestReplaceExistingChecks(t *testing.T) {
 	}
 }
 
-func (a *running) checkIDs(t *testing.T) []string {
+func (r *running) checkIDs(t *testing.T) []string {
 	t.Helper()
-	checks, err := a.client.Agent().Checks()
+	checks, err := r.client.Agent().Checks()
 	if err != nil {
 		t.Fatal(err)
 	}

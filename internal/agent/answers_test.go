@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,7 @@ func TestForeignPagesAreRefused(t *testing.T) {
 		}
 	}
 	before, _ := a.do(t, "PUT", "/v1/agent/service/register", `{"Name":"evil"}`, "Origin", "http://evil.example")
-	if entries, _ := a.entries(t, "evil", 0); before.StatusCode != 403 || len(entries) != 0 {
+	if entries, _ := a.entries(t, "evil", 0); before.StatusCode != http.StatusForbidden || len(entries) != 0 {
 		t.Error("a foreign page registered a service")
 	}
 }
@@ -201,7 +202,7 @@ func TestNamesAreServedBeyondLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
-	if response, _ := a.do(t, "GET", "/v1/status/leader", "", "Host", "agent.lan"); response.StatusCode != 200 {
+	if response, _ := a.do(t, "GET", "/v1/status/leader", "", "Host", "agent.lan"); response.StatusCode != http.StatusOK {
 		t.Errorf("a name was refused: %d", response.StatusCode)
 	}
 }
@@ -319,7 +320,7 @@ func TestSlowAndBrokenClients(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
-	if response, _ := a.do(t, "GET", "/v1/status/leader", ""); response.StatusCode != 200 {
+	if response, _ := a.do(t, "GET", "/v1/status/leader", ""); response.StatusCode != http.StatusOK {
 		t.Errorf("the agent serves no more: %d", response.StatusCode)
 	}
 }

@@ -40,7 +40,7 @@ func newCatalog(cfg *Config) (*catalog.Catalog, error) {
 	// An agent that starts anew begins above the indexes of its former lives, so that a client that
 	// waits on an old one learns what is true now. Microseconds outrun any rate of writes, and such an
 	// index is still exact where numbers are floating point.
-	state := catalog.New(uint64(time.Now().UnixMicro())) //nolint:gosec // positive since 1970
+	state := catalog.New(uint64(time.Now().UnixMicro()))
 	err := state.Write(func(w *catalog.Writer) error {
 		if err := w.SetNode(node(cfg)); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 )
 
 // ServiceRegistration is the body of /v1/agent/service/register.
@@ -123,7 +124,7 @@ func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if len(c.ScriptArgs) == 0 {
-		c.ScriptArgs = append(aux.Args, aux.ScriptArgsSnake...)
+		c.ScriptArgs = slices.Concat(aux.Args, aux.ScriptArgsSnake)
 	}
 	if c.DeregisterCriticalServiceAfter == 0 {
 		c.DeregisterCriticalServiceAfter = aux.DeregisterSnake

@@ -1,6 +1,7 @@
 package consulwire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -27,8 +28,8 @@ func TestDuration(t *testing.T) {
 			t.Errorf("%s was read as %v", text, time.Duration(d))
 		}
 	}
-	if got, _ := json.Marshal(consulwire.Duration(90 * time.Second)); string(got) != `"1m30s"` {
-		t.Errorf("wrote %s", got)
+	if got, err := json.Marshal(consulwire.Duration(90 * time.Second)); err != nil || string(got) != `"1m30s"` {
+		t.Errorf("wrote %s, %v", got, err)
 	}
 }
 
@@ -79,7 +80,7 @@ func TestReadsWhatTheClientWrites(t *testing.T) {
 // filled returns a value with every field set, strings to "1s" so that they are durations too.
 func filled(t reflect.Type, depth int) reflect.Value {
 	v := reflect.New(t).Elem()
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the client has no other kinds
 	case reflect.String:
 		v.SetString("1s")
 	case reflect.Bool:
@@ -136,7 +137,7 @@ func FuzzServiceRegistration(f *testing.F) {
 			t.Fatalf("read again %s: %v", written, err)
 		}
 		again, err := json.Marshal(&second)
-		if err != nil || string(again) != string(written) {
+		if err != nil || !bytes.Equal(again, written) {
 			t.Fatalf("wrote %s, then %s (%v)", written, again, err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/go-memdb"
+
 	"github.com/pandakit/panda/internal/consulwire"
 )
 

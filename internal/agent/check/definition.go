@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
@@ -74,7 +76,10 @@ func FromRegistration(r *consulwire.CheckRegistration) (Definition, error) {
 	if d.FailuresBeforeWarning == 0 {
 		d.FailuresBeforeWarning = d.FailuresBeforeCritical
 	}
-	return d, d.validate()
+	if err := d.validate(); err != nil {
+		return Definition{}, err
+	}
+	return d, nil
 }
 
 func canonical(header map[string][]string) http.Header {
@@ -148,8 +153,8 @@ func (d *Definition) validateTarget() error {
 		if err != nil || target.Host == "" || (target.Scheme != "http" && target.Scheme != "https") {
 			return fmt.Errorf("HTTP %q is not an http:// or https:// URL", d.HTTP)
 		}
-		if _, err := http.NewRequest(cmp.Or(d.Method, http.MethodGet), d.HTTP, nil); err != nil {
-			return fmt.Errorf("HTTP: %v", err)
+		if d.Method != "" && !httpguts.ValidHeaderFieldName(d.Method) { // both are tokens
+			return fmt.Errorf("Method %q is not an HTTP method", d.Method) //nolint:staticcheck // the field's name
 		}
 	case "tcp":
 		return hostPort("TCP", d.TCP)

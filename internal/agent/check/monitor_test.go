@@ -59,6 +59,7 @@ func (t *told) last() Result {
 }
 
 func newMonitor(t *testing.T, to *told) *Monitor {
+	t.Helper()
 	m := NewMonitor(Config{Report: to.report, Overdue: to.late, Logger: slog.New(slog.DiscardHandler)})
 	t.Cleanup(m.Close)
 	return m

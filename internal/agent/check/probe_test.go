@@ -80,7 +80,7 @@ func TestHTTPRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, ask(t, d), consulwire.Passing, "HTTP PUT")
-	if got.Method != "PUT" || got.Host != "other.example" || !strings.HasSuffix(body, "ping") ||
+	if got.Method != http.MethodPut || got.Host != "other.example" || !strings.HasSuffix(body, "ping") ||
 		len(got.Header["X-Key"]) != 2 || got.UserAgent() != "mine" || got.Header.Get("Accept") == "" {
 		t.Errorf("the target got\n%s", body)
 	}
@@ -170,7 +170,7 @@ func TestFromRegistrationRefuses(t *testing.T) {
 		"two kinds":         {consulwire.CheckRegistration{TCP: "a:1", GRPC: "a:1", Interval: second}, "only one of"},
 		"not a URL":         {consulwire.CheckRegistration{HTTP: "a:1", Interval: second}, "not an http"},
 		"other scheme":      {consulwire.CheckRegistration{HTTP: "file:///etc/passwd", Interval: second}, "not an http"},
-		"bad method":        {consulwire.CheckRegistration{HTTP: "http://a", Method: "A B", Interval: second}, "invalid method"},
+		"bad method":        {consulwire.CheckRegistration{HTTP: "http://a", Method: "A B", Interval: second}, "not an HTTP method"},
 		"no port":           {consulwire.CheckRegistration{TCP: "host", Interval: second}, "not host:port"},
 		"no gRPC port":      {consulwire.CheckRegistration{GRPC: "host/service", Interval: second}, "not host:port"},
 		"script":            {consulwire.CheckRegistration{ScriptArgs: []string{"x"}, Interval: second}, "Script checks are not supported"},

@@ -44,7 +44,7 @@ func (h *Handler) registerService(w http.ResponseWriter, r *http.Request) (any, 
 	return nil, h.cfg.Registrar.Register(&registration, replace)
 }
 
-func (h *Handler) deregisterService(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) deregisterService(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return nil, h.cfg.Registrar.Deregister(r.PathValue("id"))
 }
 
@@ -60,7 +60,7 @@ func (h *Handler) registerCheck(w http.ResponseWriter, r *http.Request) (any, er
 	return nil, err
 }
 
-func (h *Handler) deregisterCheck(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) deregisterCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return nil, h.cfg.Registrar.DeregisterCheck(r.PathValue("id"))
 }
 

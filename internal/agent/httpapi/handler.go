@@ -167,7 +167,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // a client that is gone needs no answer
+	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, never sniffed; a client that is gone needs no answer
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, r *http.Request, status int, answer any) {

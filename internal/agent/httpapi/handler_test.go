@@ -97,7 +97,7 @@ func TestEveryBlockingEndpointWaitsAndWakes(t *testing.T) {
 			if time.Since(began) > 0 {
 				t.Errorf("%s was not woken", path)
 			}
-			if got := answer.Header().Get("X-Consul-Index"); got != fmt.Sprint(state.View().Index()) {
+			if got := answer.Header().Get("X-Consul-Index"); got != strconv.FormatUint(state.View().Index(), 10) {
 				t.Errorf("%s: index %s, want %d", path, got, state.View().Index())
 			}
 		})

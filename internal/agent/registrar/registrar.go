@@ -28,8 +28,8 @@ type Config struct {
 
 // What one agent holds at the most, so that no program can make it run out of memory.
 const (
-	mostServices = 16384
-	mostChecks   = 16384
+	mostServices = 8192
+	mostChecks   = 8192
 )
 
 // Registrar changes what is registered with one agent. Its methods may be called from several

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -135,8 +136,6 @@ func taggedAddresses(s *consulwire.ServiceRegistration) map[string]consulwire.Se
 			tagged[net+family] = consulwire.ServiceAddress{Address: s.Address, Port: s.Port}
 		}
 	}
-	for name, address := range s.TaggedAddresses {
-		tagged[name] = address
-	}
+	maps.Copy(tagged, s.TaggedAddresses)
 	return tagged
 }

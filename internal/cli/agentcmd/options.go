@@ -102,7 +102,10 @@ func parse(args []string) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("read flags of agent: unexpected argument %q", f.Arg(0))
 	}
-	return o, o.validate()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // known refuses flags that are Consul's but not ours with the reason, and others with near names. A
@@ -125,7 +128,7 @@ func known(f *flag.FlagSet, args []string) error {
 		if defined == nil {
 			return unknown(f, name)
 		}
-		if boolean, ok := defined.Value.(interface{ IsBoolFlag() bool }); !hasValue && !(ok && boolean.IsBoolFlag()) {
+		if boolean, ok := defined.Value.(interface{ IsBoolFlag() bool }); !hasValue && (!ok || !boolean.IsBoolFlag()) {
 			n++
 		}
 	}
