@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/pandakit/panda/internal/agent"
+	"github.com/pandakit/panda/internal/agent/check"
 )
 
 func TestRegisteredServiceIsFound(t *testing.T) {
@@ -264,7 +265,7 @@ func (a *running) checkIDs(t *testing.T) []string {
 }
 
 func TestProbesReachTheCatalog(t *testing.T) {
-	a := start(t, agent.Config{})
+	a := start(t, agent.Config{CheckLimits: check.Limits{MinInterval: time.Millisecond}})
 	var mu sync.Mutex
 	status := http.StatusOK
 	set := func(to int) { mu.Lock(); defer mu.Unlock(); status = to }
@@ -289,7 +290,7 @@ func TestProbesReachTheCatalog(t *testing.T) {
 }
 
 func TestCriticalServiceIsRemoved(t *testing.T) {
-	a := start(t, agent.Config{MinDeregisterAfter: time.Millisecond})
+	a := start(t, agent.Config{CheckLimits: check.Limits{MinDeregisterAfter: time.Millisecond}})
 	r := ttl("web", "web1", "10m")
 	r.Check.DeregisterCriticalServiceAfter = "20ms"
 	a.register(t, r)

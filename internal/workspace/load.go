@@ -256,17 +256,22 @@ func lastFolders(dir string, n int) string {
 	return plainName(strings.Join(parts[max(len(parts)-n, 0):], "-"))
 }
 
+// checkNames refuses a name that is there twice, where panda.yaml gives it if it does.
 func (l *loader) checkNames() error {
-	seen := make(map[string]bool)
+	known := make(map[string]*Service)
 	for _, s := range l.services {
-		if !seen[s.Name] {
-			seen[s.Name] = true
+		other := known[s.Name]
+		if other == nil {
+			known[s.Name] = s
 			continue
 		}
-		if s.file != nil {
-			return s.file.Errorf(s.pos, "service %q is there twice: in this file and in another folder", s.Name)
+		if s.file == nil {
+			s, other = other, s
 		}
-		return &DuplicateError{s.Name}
+		if s.file == nil {
+			return &DuplicateError{s.Name}
+		}
+		return s.file.Errorf(s.pos, "service %q: the one in %s has this name too", s.Name, other.Dir)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (r *runner) processChanged(i *instance, e supervise.Event) {
 	}
 	switch e.Kind {
 	case supervise.Started:
-		i.began, i.slow = time.Now(), false
+		i.began, i.told = time.Now(), nil
 		if i.service.Registry != "" || i.service.Oneshot {
 			return // it is ready later
 		}
@@ -80,10 +80,12 @@ func (r *runner) instanceChanged(i *instance, now health.Instance) {
 		i.over = true
 		event = Event{Kind: Passing, Label: i.label, Address: now.Address, Took: time.Since(i.began)}
 	}
+	i.told = &event
 	r.Observe(event)
 }
 
-// noticeSlow tells once of each process that it is still not passing after the workspace's patience.
+// noticeSlow tells of each process that it is still not passing after the workspace's patience, and again
+// when there is another reason.
 func (r *runner) noticeSlow(ctx context.Context) {
 	ticker := time.NewTicker(max(r.Patience/10, time.Millisecond))
 	defer ticker.Stop()
@@ -105,15 +107,23 @@ func (r *runner) tellSlow() {
 			continue
 		}
 		for _, i := range s.instances {
-			if i.began.IsZero() || i.passing || i.slow || time.Since(i.began) < r.Patience {
+			if i.began.IsZero() || i.passing || time.Since(i.began) < r.Patience {
 				continue
 			}
-			i.slow = true
 			event := Event{Kind: Slow, Label: i.label, Took: time.Since(i.began)}
 			if i.stale == 0 {
 				event.Status, event.Output = string(i.seen.Status), strings.TrimSpace(i.seen.Output)
 			}
+			if i.told.same(event) {
+				continue
+			}
+			i.told = &event
 			r.Observe(event)
 		}
 	}
+}
+
+// same reports whether e would tell nothing new: outputs that change, as a count of seconds does, are not told each.
+func (told *Event) same(e Event) bool {
+	return told != nil && told.Status == e.Status && (told.Output == "") == (e.Output == "")
 }

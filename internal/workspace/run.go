@@ -140,8 +140,8 @@ type instance struct {
 	service   *running
 	began     time.Time // of the current process; zero while there is none
 	passing   bool
-	slow      bool // has been told of the current process
-	over      bool // it has finished, or has been ready before
+	told      *Event // why the current process is not passing, as it was told last; nil when it was not
+	over      bool   // it has finished, or has been ready before
 	finished  bool
 	killed    bool
 	seen      health.Instance

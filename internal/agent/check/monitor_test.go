@@ -239,6 +239,22 @@ func TestProbesAtItsInterval(t *testing.T) {
 	})
 }
 
+func TestShortIntervalIsRaised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to told
+		m := newMonitor(t, &to)
+		probes := 0
+		startProbe(m, Definition{Interval: time.Nanosecond}, func(context.Context) Result {
+			probes++
+			return Result{Status: consulwire.Passing}
+		})
+		after(10 * time.Second)
+		if probes < 9 || probes > 11 {
+			t.Errorf("%d probes in 10 s, want one a second", probes)
+		}
+	})
+}
+
 func TestThresholds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var to told

@@ -177,3 +177,17 @@ func TestAtOnce(t *testing.T) {
 		t.Errorf("in the end: %s", got)
 	}
 }
+
+// TestBounded holds that what one agent takes is bounded, and that it goes on when something is removed.
+func TestBounded(t *testing.T) {
+	r, _ := newRegistrar(t)
+	flood := &consulwire.ServiceRegistration{Name: "flood"}
+	for range 16384 {
+		flood.Checks = append(flood.Checks, &consulwire.CheckRegistration{TTL: consulwire.Duration(time.Hour)})
+	}
+	must(t, r.Register(flood, false))
+	if _, ok := errors.AsType[*registrar.InvalidError](r.Register(web(time.Hour, 0), false)); !ok {
+		t.Error("one check more was taken")
+	}
+	must(t, r.Deregister("flood"), r.Register(web(time.Hour, 0), false))
+}
