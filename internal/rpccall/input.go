@@ -26,7 +26,7 @@ func (e *InputError) Error() string {
 type Input struct {
 	reader *bufio.Reader
 	at     position
-	limit  int // bytes of one value
+	limit  int   // bytes of one value
 	err    error // ends the input
 }
 
