@@ -2,6 +2,7 @@ package panda
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
@@ -68,8 +69,8 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 			Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMost},
 			MinConnectTimeout: connectTimeout,
 		}),
-		grpc.WithChainUnaryInterceptor(c.unary),
-		grpc.WithChainStreamInterceptor(c.stream),
+		grpc.WithChainUnaryInterceptor(c.unary, retry.NewInterceptor(protoregistry.GlobalFiles)),
+		grpc.WithChainStreamInterceptor(c.stream, loadbalance.MarkStream),
 	}
 	c.grpc, err = grpc.NewClient(resolverScheme+":///"+url.PathEscape(service), append(dialOptions, config.grpc...)...)
 	if err != nil {
@@ -85,10 +86,14 @@ func (c *clientConfig) servicePolicy() (string, error) {
 	if c.connections != 0 {
 		balance.ConnectionsPerInstance = c.connections
 	}
-	if err := balance.Validate(); err != nil {
+	settings, err := json.Marshal(balance)
+	if err != nil {
 		return "", err
 	}
-	return retry.ServiceConfig(protoregistry.GlobalFiles, loadbalance.PolicyName, balance)
+	if _, err := loadbalance.ParseConfig(settings); err != nil {
+		return "", err
+	}
+	return retry.ServiceConfig(protoregistry.GlobalFiles, fmt.Appendf(nil, `{%q:%s}`, loadbalance.PolicyName, settings))
 }
 
 // Invoke performs a unary call; generated stubs call it.

@@ -21,6 +21,7 @@ func Example() {
 	service := panda.NewService("echo", panda.WithRegistry(registry), panda.WithLogger(quiet()), panda.WithLeaveDelay(0))
 	testpb.RegisterTestServiceServer(service, handler{})
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error)
 	go func() { ended <- service.Run(ctx) }()
 
@@ -75,6 +76,7 @@ func ExampleDialRPC() {
 	service := panda.NewService("panda", panda.WithRegistry(registry), panda.WithLogger(quiet()), panda.WithLeaveDelay(0))
 	service.HandleRPC("Panda", new(Panda))
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error)
 	go func() { ended <- service.Run(ctx) }()
 
@@ -97,6 +99,7 @@ func ExampleHTTPClient() {
 	service := panda.NewService("web", panda.WithRegistry(registry), panda.WithLogger(quiet()), panda.WithLeaveDelay(0))
 	service.Handle("GET /", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello world!") }))
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error)
 	go func() { ended <- service.Run(ctx) }()
 

@@ -177,7 +177,10 @@ func (a *attempt) done(outcome p2c.Outcome) {
 	a.group.pool.Done(a.endpoint, p2c.Call, a.started, a.group.now(), outcome)
 }
 
-// instance is where the attempt goes.
+// address is where the attempt goes.
+func (a *attempt) address() string { return endpointOf(a.endpoint).instance.Endpoint() }
+
+// instance is what the attempt goes to.
 func (a *attempt) instance() discovery.Instance { return endpointOf(a.endpoint).instance }
 
 // call runs try on one instance after the other until it is done with. try says whether the call may be

@@ -91,7 +91,7 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 		a.abandoned()
 		return false, err
 	}
-	client, err := connection.use(ctx, a.instance().Endpoint())
+	client, err := connection.use(ctx, a.address())
 	if err != nil {
 		if ctx.Err() != nil {
 			a.abandoned()
@@ -107,7 +107,7 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 		return c.ended(a, connection, client, call.Error)
 	case <-ctx.Done():
 		a.abandoned()
-		return false, fmt.Errorf("call %s of service %q at %s: %w", method, c.group.target.service, a.instance().Endpoint(), ctx.Err())
+		return false, fmt.Errorf("call %s of service %q at %s: %w", method, c.group.target.service, a.address(), ctx.Err())
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *RPCClient) ended(a *attempt, connection *rpcConnection, client *rpc.Cli
 	default: // the arguments or the result could not be encoded
 		a.abandoned()
 	}
-	return false, fmt.Errorf("call service %q at %s: %w", c.group.target.service, a.instance().Endpoint(), err)
+	return false, fmt.Errorf("call service %q at %s: %w", c.group.target.service, a.address(), err)
 }
 
 func broken(err error) bool {

@@ -424,9 +424,9 @@ func TestRunRefusesWhatIsWrong(t *testing.T) {
 		}, "registered twice"},
 		"bad pattern": {func() *panda.Service {
 			s := newService(inmemory.New())
-			s.Handle("GET GET /", http.NotFoundHandler())
+			s.Handle("GET /{", http.NotFoundHandler())
 			return s
-		}, "GET GET /"},
+		}, "GET /{"},
 		"net/rpc receiver without a method": {func() *panda.Service {
 			s := newService(inmemory.New())
 			s.HandleRPC("Empty", struct{}{})
@@ -437,7 +437,9 @@ func TestRunRefusesWhatIsWrong(t *testing.T) {
 		}, "no spaces here"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := test.service().Run(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			if err := test.service().Run(ctx); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Run returned %v, want an error with %q", err, test.want)
 			}
 		})

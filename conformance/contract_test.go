@@ -11,15 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/pandakit/panda/conformance/realconsul"
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 	"github.com/pandakit/panda/discovery/discoverytest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestContractWithRealConsul(t *testing.T) {
 	t.Parallel()
@@ -178,4 +174,3 @@ func (l *link) carry(listener net.Listener, from net.Conn) {
 	_ = to.Close()
 	back.Wait()
 }
-

@@ -11,6 +11,7 @@ import (
 	"github.com/pandakit/panda"
 	"github.com/pandakit/panda/conformance/drill"
 	"github.com/pandakit/panda/conformance/drill/drillpb"
+	"github.com/pandakit/panda/conformance/realconsul"
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
@@ -33,16 +34,15 @@ type system struct {
 type registry interface {
 	Address() string
 	Kill()
-	Restart()
+	Restart(t testing.TB)
 }
 
 // everyRegistry runs the drill against the embedded agent and against a real Consul.
 func everyRegistry(t *testing.T, run func(t *testing.T, s *system)) {
 	t.Helper()
-	service := drill.Build(t, "./service")
-	for name, start := range map[string]func(*testing.T) registry{"agent": startAgent, "consul": startConsul} {
-		t.Run(name, func(t *testing.T) { run(t, startSystem(t, start(t), service)) })
-	}
+	service := drill.Build(t, ".", "./service")
+	t.Run("agent", func(t *testing.T) { run(t, startSystem(t, startAgent(t), service)) })
+	t.Run("consul", func(t *testing.T) { run(t, startSystem(t, realconsul.Start(t, realconsul.Options{}), service)) })
 }
 
 func startSystem(t *testing.T, r registry, service string) *system {
@@ -94,10 +94,10 @@ func (s *system) await(t *testing.T, what string, met func(discovery.Snapshot) b
 	}
 }
 
-// awaitAnswers waits until each of the processes has answered a hundred more calls.
+// awaitAnswers waits until each of the processes has answered a thousand more calls.
 func (s *system) awaitAnswers(t *testing.T, processes ...*drill.Process) {
 	t.Helper()
-	const enough = 100
+	const enough = 1000
 	before := s.load.Answers()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
@@ -138,7 +138,7 @@ func TestRegistryKilledAndRestarted(t *testing.T) {
 	everyRegistry(t, func(t *testing.T, s *system) {
 		s.registry.Kill()
 		s.awaitAnswers(t, s.processes...)
-		s.registry.Restart()
+		s.registry.Restart(t)
 		s.await(t, "all instances back in the registry", func(known discovery.Snapshot) bool {
 			return known.Err == nil && len(known.Usable()) == instances
 		})

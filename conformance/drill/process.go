@@ -13,11 +13,14 @@ import (
 	"testing"
 )
 
-// Build compiles a main package into the test's folder and returns the program's path.
-func Build(t testing.TB, pkg string) string {
+// Build compiles the main package of the module in folder and returns the program's path. The program goes
+// when the test ends.
+func Build(t testing.TB, folder, pkg string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil { //nolint:gosec // packages of this module
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg)
+	build.Dir = folder
+	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, output)
 	}
 	return program

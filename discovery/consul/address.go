@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/pandakit/panda/discovery/internal/limits"
 )
@@ -37,8 +39,8 @@ func readAddress(address string, secure bool) (e endpoint, reason string) {
 	}
 	switch scheme {
 	case "unix":
-		if !strings.HasPrefix(rest, "/") || strings.ContainsRune(rest, 0) {
-			return e, "the path of a Unix socket begins with a slash: unix:///run/consul.sock"
+		if !strings.HasPrefix(rest, "/") || strings.ContainsFunc(rest, unicode.IsControl) || !utf8.ValidString(rest) {
+			return e, "the path of a Unix socket begins with a slash and is plain text: unix:///run/consul.sock"
 		}
 		return endpoint{name: address, scheme: "http", host: "localhost", socket: rest}, ""
 	case "http", "https":
@@ -93,7 +95,8 @@ func webAddress(address string, secure bool) (e endpoint, reason string) {
 		u.Scheme = "https" // TLS that was asked for is never given up
 	}
 	prefix := strings.TrimRight(u.Path, "/")
-	return endpoint{name: u.Scheme + "://" + u.Host + prefix, scheme: u.Scheme, host: u.Host, prefix: prefix}, ""
+	name := u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/")
+	return endpoint{name: name, scheme: u.Scheme, host: u.Host, prefix: prefix}, ""
 }
 
 func badPort(port string) string {

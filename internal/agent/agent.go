@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/registrar"
 )
@@ -51,9 +52,8 @@ type Config struct {
 	// Hosts are names that requests may use for the agent while it listens on loopback, besides
 	// localhost and IP addresses.
 	Hosts []string
-	// MinDeregisterAfter is the shortest time after which a critical service is removed, whatever its
-	// check asks for; a minute when zero, as in Consul.
-	MinDeregisterAfter time.Duration
+	// CheckLimits raises intervals of checks that are too short; Consul's limits when zero.
+	CheckLimits check.Limits
 }
 
 // Agent is a running agent, once Run is called.
@@ -81,7 +81,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	r := registrar.New(registrar.Config{
-		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, MinDeregisterAfter: cfg.MinDeregisterAfter,
+		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
 	})
 	handler := httpapi.New(httpapi.Config{
 		Catalog: state, Registrar: r, Logger: cfg.Logger,
@@ -91,11 +91,11 @@ func New(cfg Config) (*Agent, error) {
 	queries, endQueries := context.WithCancel(context.Background())
 	return &Agent{
 		logger: cfg.Logger, listener: listener, registrar: r, endQueries: endQueries,
-		server: newServer(handler, queries, cfg.Logger),
+		server: newServer(queries, handler, cfg.Logger),
 	}, nil
 }
 
-func newServer(handler http.Handler, queries context.Context, logger *slog.Logger) *http.Server {
+func newServer(queries context.Context, handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -38,8 +38,9 @@ func (c *Config) validate() error {
 // newCatalog returns a catalog with what a Consul server knows of itself.
 func newCatalog(cfg *Config) (*catalog.Catalog, error) {
 	// An agent that starts anew begins above the indexes of its former lives, so that a client that
-	// waits on an old one learns what is true now. Milliseconds outrun any rate of writes.
-	state := catalog.New(uint64(time.Now().UnixMilli())) //nolint:gosec // positive since 1970
+	// waits on an old one learns what is true now. Microseconds outrun any rate of writes, and such an
+	// index is still exact where numbers are floating point.
+	state := catalog.New(uint64(time.Now().UnixMicro())) //nolint:gosec // positive since 1970
 	err := state.Write(func(w *catalog.Writer) error {
 		if err := w.SetNode(node(cfg)); err != nil {
 			return err

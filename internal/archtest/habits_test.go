@@ -138,7 +138,7 @@ func TestGoroutinesAreLeakChecked(t *testing.T) {
 			continue
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
-			if n, ok := n.(*ast.GoStmt); ok {
+			if startsGoroutine(n) {
 				starts[f.dir] = tree.at(n.Pos())
 			}
 			return true
@@ -149,6 +149,18 @@ func TestGoroutinesAreLeakChecked(t *testing.T) {
 			t.Errorf("%s: %s starts a goroutine, and no test of it checks for leaks with goleak", where, dir)
 		}
 	}
+}
+
+// startsGoroutine reports whether n is a go statement, or a call such as WaitGroup's and errgroup's Go.
+func startsGoroutine(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		return true
+	case *ast.CallExpr:
+		sel, ok := n.Fun.(*ast.SelectorExpr)
+		return ok && sel.Sel.Name == "Go" && len(n.Args) == 1
+	}
+	return false
 }
 
 // TestErrorTexts holds the form of error texts: lower case, the act and the value, no chain of failures.

@@ -150,11 +150,12 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// ban forbids packages to import others, tests included, beyond what the layers say.
+// ban forbids packages to import others, beyond what the layers say.
 type ban struct {
 	from   []string // folders
 	except []string // folders
-	to     []string // folders of this repository, or import paths
+	to     []string // import paths
+	tests  bool     // tests are bound too; others may open sockets and files, and judge with any library
 	reason string
 }
 
@@ -162,11 +163,13 @@ var bans = []ban{
 	{
 		from:   []string{"internal/agent/..."},
 		to:     []string{module + "/discovery/consul/..."},
+		tests:  true,
 		reason: "the agent and the client of Consul's API must not agree on a mistake; a real Consul judges each of them",
 	},
 	{
 		from:   []string{"discovery/consul/..."},
 		to:     []string{module + "/internal/consulwire/..."},
+		tests:  true,
 		reason: "the client takes its wire types from Consul's own library, not from our agent's idea of them",
 	},
 	{
@@ -193,9 +196,9 @@ var bans = []ban{
 	},
 	{
 		from:   []string{"./..."},
-		except: []string{"discovery/consul/..."},
+		except: []string{"discovery/consul/...", "internal/workspace/health/..."},
 		to:     []string{"github.com/hashicorp/consul/..."},
-		reason: "one package speaks Consul's API, so that another registry can take its place",
+		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace is more than that says",
 	},
 	{
 		from:   []string{"./..."},
@@ -208,7 +211,7 @@ func TestBannedImports(t *testing.T) {
 	tree := repository(t)
 	for _, b := range bans {
 		for _, f := range tree.files {
-			if !f.inRootModule() || !anyMatch(b.from, f.dir) || anyMatch(b.except, f.dir) || f.test && b.allowsInTests() {
+			if !f.inRootModule() || !anyMatch(b.from, f.dir) || anyMatch(b.except, f.dir) || f.test && !b.tests {
 				continue
 			}
 			for _, imp := range f.imports() {
@@ -218,12 +221,6 @@ func TestBannedImports(t *testing.T) {
 			}
 		}
 	}
-}
-
-// allowsInTests: a test may open sockets and files, and judge with any library; it may not join what the
-// first bans keep apart.
-func (b ban) allowsInTests() bool {
-	return !slices.ContainsFunc(b.to, func(p string) bool { return strings.HasPrefix(p, module) })
 }
 
 func anyMatch(patterns []string, dir string) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/services"
+	"github.com/pandakit/panda/internal/cli/up"
 	"github.com/pandakit/panda/internal/cli/version"
 )
 
@@ -24,6 +25,7 @@ func commands(env *command.Env) []*cobra.Command {
 		call.New(env),
 		instances.New(env),
 		services.New(env),
+		up.New(env),
 		version.New(env),
 	}
 }

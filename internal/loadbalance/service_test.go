@@ -203,7 +203,8 @@ func dial(t testing.TB, change func(*loadbalance.Config), servers ...*server) *c
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := retry.ServiceConfig(storeFiles(t), lb)
+	files := storeFiles(t)
+	service, err := retry.ServiceConfig(files, lb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +212,7 @@ func dial(t testing.TB, change func(*loadbalance.Config), servers ...*server) *c
 	c.resolver.InitialState(c.state(servers...))
 	c.ClientConn, err = grpc.NewClient("test:///store", grpc.WithResolvers(c.resolver), grpc.WithDefaultServiceConfig(service),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithChainStreamInterceptor(loadbalance.MarkStream),
+		grpc.WithChainUnaryInterceptor(retry.NewInterceptor(files)),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, MaxDelay: time.Second}, MinConnectTimeout: 5 * time.Second}))
 	if err != nil {
 		t.Fatal(err)
@@ -253,6 +255,22 @@ func eventually(t testing.TB, what string, condition func() bool) {
 			t.Fatalf("waited in vain until %s", what)
 		}
 	}
+}
+
+// warm calls until each of the servers has answered.
+func warm(t testing.TB, c *client, servers ...*server) {
+	t.Helper()
+	eventually(t, "all have answered", func() bool {
+		if _, err := c.call(context.Background(), read); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range servers {
+			if s.served.Load() == 0 {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // load calls a method from several goroutines until it is stopped.

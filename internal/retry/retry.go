@@ -5,8 +5,9 @@
 //	rpc GetUser(GetUserRequest) returns (User) { option idempotency_level = NO_SIDE_EFFECTS; }
 //	rpc PutUser(PutUserRequest) returns (User) { option idempotency_level = IDEMPOTENT; }
 //
-// All other methods are left to gRPC's transparent retries, which cover a call that no server has seen. The package
-// never sends a call itself, and never judges a method by its name.
+// [ServiceConfig] lets gRPC do the retries, and [NewInterceptor] closes a gap that gRPC leaves. All other methods are left
+// to gRPC's transparent retries, which cover a call that no server has seen. The package never judges a method by its
+// name, and never retries a stream that has begun to answer.
 package retry
 
 import (

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -48,7 +49,7 @@ func connect(ctx context.Context, process *fleet.Process, address string) error 
 	defer cancel()
 	conn, err := dialUntilOpen(ctx, address)
 	if err != nil {
-		return fmt.Errorf("reach %s: %w", address, err)
+		return fmt.Errorf("reach %s: %w", address, cmp.Or(context.Cause(ctx), err))
 	}
 	return conn.Close()
 }

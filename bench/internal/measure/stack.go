@@ -12,6 +12,7 @@ import (
 
 	"github.com/pandakit/panda/bench/internal/child"
 	"github.com/pandakit/panda/bench/internal/fleet"
+	"github.com/pandakit/panda/internal/loadbalance"
 )
 
 // Stack is a way to serve and call hello that is compared with others.
@@ -32,11 +33,8 @@ const (
 	NameRawAgain = "grpc-go again"
 )
 
-// Panda's own settings, given to raw grpc-go for comparison.
-const (
-	pandaWorkers     = 64
-	pandaConnections = 1
-)
+// pandaWorkers is the setting of Panda's server, given to raw grpc-go for comparison. A test keeps it so.
+const pandaWorkers = 64
 
 func raw(name string) Stack {
 	return Stack{Name: name, Server: "raw/server", Client: "raw/client"}
@@ -46,7 +44,7 @@ func raw(name string) Stack {
 func Stacks() []Stack {
 	tuned := raw(NameTuned)
 	tuned.ServerArgs = []string{"-workers", strconv.Itoa(pandaWorkers)}
-	tuned.ClientArgs = []string{"-connections", strconv.Itoa(pandaConnections)}
+	tuned.ClientArgs = []string{"-connections", strconv.Itoa(loadbalance.DefaultConfig().ConnectionsPerInstance)}
 	return []Stack{
 		raw(NameRaw),
 		tuned,

@@ -53,11 +53,11 @@ type feeder func(first int) (update func())
 
 // Measure tells both clients of n instances, over and over.
 func Measure(ctx context.Context, n, updates int) ([]Cost, error) {
-	server, err := serve()
+	behind, err := serve()
 	if err != nil {
 		return nil, err
 	}
-	defer server.stop()
+	defer behind.stop()
 	var costs []Cost
 	for _, client := range []struct {
 		name string
@@ -66,7 +66,7 @@ func Measure(ctx context.Context, n, updates int) ([]Cost, error) {
 		{NamePanda, dialPanda},
 		{NameRoundRobin, dialRoundRobin},
 	} {
-		feed, closeConn, err := client.dial(ctx, server, n)
+		feed, closeConn, err := client.dial(ctx, behind, n)
 		if err != nil {
 			return nil, fmt.Errorf("updates of %s: %w", client.name, err)
 		}

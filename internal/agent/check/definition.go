@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -53,8 +54,8 @@ type Definition struct {
 	OutputMax int
 }
 
-// FromRegistration reads a definition from a registration. The error says what is wrong with it in words for
-// who registered the check.
+// FromRegistration reads a definition from a registration. The error says what is wrong in words for
+// those who registered the check.
 func FromRegistration(r *consulwire.CheckRegistration) (Definition, error) {
 	if err := refuse(r); err != nil {
 		return Definition{}, err
@@ -109,21 +110,21 @@ func refuse(r *consulwire.CheckRegistration) error {
 func (d *Definition) validate() error {
 	switch {
 	case d.Interval > 0 && d.TTL > 0:
-		return fmt.Errorf("Interval and TTL cannot both be specified") //nolint:staticcheck // Consul's text
+		return errors.New("Interval and TTL cannot both be specified") //nolint:staticcheck // Consul's text
 	case d.probes() > 1:
-		return fmt.Errorf("only one of HTTP, TCP and GRPC can be specified")
+		return errors.New("only one of HTTP, TCP and GRPC can be specified")
 	case d.probes() == 1 && d.Interval <= 0:
-		return fmt.Errorf("Interval must be > 0 for Script, HTTP, H2PING, or TCP checks") //nolint:staticcheck // Consul's text
+		return errors.New("Interval must be > 0 for Script, HTTP, H2PING, or TCP checks") //nolint:staticcheck // Consul's text
 	case d.probes() == 0 && d.TTL <= 0:
-		return fmt.Errorf("TTL must be > 0 for TTL checks")
+		return errors.New("TTL must be > 0 for TTL checks")
 	case d.OutputMax < 0:
 		return fmt.Errorf("OutputMaxSize %d must be positive", d.OutputMax)
 	case d.SuccessBeforePassing < 0 || d.FailuresBeforeWarning < 0 || d.FailuresBeforeCritical < 0:
-		return fmt.Errorf("a count of successes or failures must not be negative")
+		return errors.New("a count of successes or failures must not be negative")
 	case d.FailuresBeforeWarning > d.FailuresBeforeCritical:
-		return fmt.Errorf("FailuresBeforeWarning can't be higher than FailuresBeforeCritical")
+		return errors.New("FailuresBeforeWarning can't be higher than FailuresBeforeCritical")
 	case d.Timeout < 0 || d.DeregisterAfter < 0:
-		return fmt.Errorf("a duration must not be negative")
+		return errors.New("a duration must not be negative")
 	case max(d.TTL, d.Interval, d.Timeout, d.DeregisterAfter) > maxSpan:
 		return fmt.Errorf("a duration must not be longer than %s", maxSpan)
 	}

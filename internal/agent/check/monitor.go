@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,20 @@ import (
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
-// MinDeregisterAfter is the shortest Definition.DeregisterAfter that a Monitor keeps by default; a
-// shorter one is raised to it, as in Consul.
-const MinDeregisterAfter = time.Minute
+// Limits raises what definitions ask for too short. The zero value stands for Consul's limits.
+type Limits struct {
+	MinInterval        time.Duration // between two probes; 1 s when zero
+	MinDeregisterAfter time.Duration // until a critical service is removed; 1 min when zero
+}
+
+func (l Limits) apply(d *Definition) {
+	if d.Interval > 0 {
+		d.Interval = max(d.Interval, cmp.Or(l.MinInterval, time.Second))
+	}
+	if d.DeregisterAfter > 0 {
+		d.DeregisterAfter = max(d.DeregisterAfter, cmp.Or(l.MinDeregisterAfter, time.Minute))
+	}
+}
 
 // maxStagger bounds the random delay before a check's first probe, which keeps checks that were
 // registered together from probing in step.
@@ -35,45 +47,40 @@ type Config struct {
 	// overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
 	Overdue func(id string)
 	Logger  *slog.Logger
-
-	// MinDeregisterAfter stands in for the constant of that name when positive.
-	MinDeregisterAfter time.Duration
+	Limits  Limits
 }
 
 // Monitor runs checks. Its methods may be called from several goroutines at once.
 type Monitor struct {
-	cfg    Config
-	ctx    context.Context
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	cfg  Config
+	work sync.WaitGroup
 
 	mu      sync.Mutex
+	closed  bool
 	runners map[string]*runner
 }
 
 // NewMonitor returns a Monitor that runs nothing yet. Close ends it.
 func NewMonitor(cfg Config) *Monitor {
-	if cfg.MinDeregisterAfter <= 0 {
-		cfg.MinDeregisterAfter = MinDeregisterAfter
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Monitor{cfg: cfg, ctx: ctx, cancel: cancel, runners: make(map[string]*runner)}
+	return &Monitor{cfg: cfg, runners: make(map[string]*runner)}
 }
 
 // Start runs the check, in place of one with the same ID. initial is the result that is known already;
 // it is not reported. After Close it does nothing.
 func (m *Monitor) Start(id string, d Definition, initial Result) {
-	if d.DeregisterAfter > 0 {
-		d.DeregisterAfter = max(d.DeregisterAfter, m.cfg.MinDeregisterAfter)
-	}
+	m.startProbing(id, d, initial, d.probe())
+}
+
+func (m *Monitor) startProbing(id string, d Definition, initial Result, p probe) {
+	m.cfg.Limits.apply(&d)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stop(id)
-	if m.ctx.Err() != nil {
+	if m.closed {
 		return
 	}
-	ctx, cancel := context.WithCancel(m.ctx)
-	r := &runner{id: id, def: d, probe: d.probe(), streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &runner{id: id, def: d, probe: p, streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
 	now := time.Now()
 	r.set(initial, now)
 	if r.probe == nil {
@@ -102,10 +109,19 @@ func (m *Monitor) stop(id string) {
 // Close ends all checks and waits for them.
 func (m *Monitor) Close() {
 	m.mu.Lock()
-	m.cancel()
-	clear(m.runners)
+	m.closed = true
+	for id := range m.runners {
+		m.stop(id)
+	}
 	m.mu.Unlock()
 	m.work.Wait()
+}
+
+// Len returns how many checks run.
+func (m *Monitor) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.runners)
 }
 
 // Renew takes a sign of life for a TTL check: it has the result for another TTL. The error is

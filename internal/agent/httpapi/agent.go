@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -53,7 +54,7 @@ func (h *Handler) registerCheck(w http.ResponseWriter, r *http.Request) (any, er
 		return nil, err
 	}
 	err := h.cfg.Registrar.RegisterCheck(&registration)
-	if unknown, ok := err.(*registrar.UnknownServiceError); ok { //nolint:errorlint // as it came, with another text
+	if unknown, ok := errors.AsType[*registrar.UnknownServiceError](err); ok {
 		return nil, &statusError{http.StatusNotFound, "ServiceID " + strconv.Quote(unknown.ID) + " does not exist"}
 	}
 	return nil, err

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
@@ -24,11 +23,14 @@ type Config struct {
 	Catalog *catalog.Catalog
 	Node    string // the agent's own node, which the catalog has already
 	Logger  *slog.Logger
-
-	// MinDeregisterAfter is the shortest time after which a critical service is removed;
-	// check.MinDeregisterAfter when zero.
-	MinDeregisterAfter time.Duration
+	Limits  check.Limits
 }
+
+// What one agent holds at the most, so that no program can make it run out of memory.
+const (
+	mostServices = 16384
+	mostChecks   = 16384
+)
 
 // Registrar changes what is registered with one agent. Its methods may be called from several
 // goroutines at once.
@@ -45,10 +47,7 @@ type Registrar struct {
 func New(cfg Config) *Registrar {
 	r := &Registrar{cfg: cfg}
 	r.monitor = check.NewMonitor(check.Config{
-		Report:             r.report,
-		Overdue:            r.overdue,
-		Logger:             cfg.Logger,
-		MinDeregisterAfter: cfg.MinDeregisterAfter,
+		Report: r.report, Overdue: r.overdue, Logger: cfg.Logger, Limits: cfg.Limits,
 	})
 	return r
 }
@@ -70,6 +69,12 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.local(instance.ID) == nil && len(r.cfg.Catalog.View().NodeInstances(r.cfg.Node)) >= mostServices {
+		return invalid("This agent holds no more than %d services", mostServices)
+	}
+	if err := r.room(checks); err != nil {
+		return err
+	}
 	r.stop(checks)
 	var dropped []string
 	err = r.cfg.Catalog.Write(func(w *catalog.Writer) error {
@@ -115,6 +120,14 @@ func setAll(w *catalog.Writer, checks []*definedCheck) error {
 		if err := w.SetCheck(&c.row); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// room refuses more checks than the agent may hold. Those that only replace others count too.
+func (r *Registrar) room(checks []*definedCheck) error {
+	if len(checks) > 0 && r.monitor.Len()+len(checks) > mostChecks {
+		return invalid("This agent runs no more than %d checks", mostChecks)
 	}
 	return nil
 }
@@ -185,6 +198,9 @@ func (r *Registrar) RegisterCheck(registration *consulwire.CheckRegistration) er
 		return &UnknownServiceError{c.row.ServiceID}
 	}
 	checks := []*definedCheck{c}
+	if err := r.room(checks); err != nil {
+		return err
+	}
 	r.stop(checks)
 	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error { return setAll(w, checks) }); err != nil {
 		return err

@@ -3,6 +3,7 @@ package registrar
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -73,9 +74,9 @@ func defaultOnly(name string) bool { return name == "" || strings.EqualFold(name
 func validateWeights(w consulwire.Weights) error {
 	switch {
 	case w.Passing < 1:
-		return fmt.Errorf("Passing must be greater than 0") //nolint:staticcheck // Consul's text
+		return errors.New("Passing must be greater than 0") //nolint:staticcheck // Consul's text
 	case w.Warning < 0:
-		return fmt.Errorf("Warning must be greater or equal than 0") //nolint:staticcheck // Consul's text
+		return errors.New("Warning must be greater or equal than 0") //nolint:staticcheck // Consul's text
 	case w.Passing > heaviest || w.Warning > heaviest:
 		return fmt.Errorf("Passing and Warning must not be greater than %d", heaviest) //nolint:staticcheck // Consul's text
 	}

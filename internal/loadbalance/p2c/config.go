@@ -13,7 +13,7 @@ type Config struct {
 	// all of its own. Among endpoints of the same age it has no effect. 0 turns it off.
 	SlowStart time.Duration
 	// Failures is how many calls must fail in a row to eject an endpoint. After the first of them
-	// the endpoint is already avoided, for EjectionBase or until a call succeeds on it.
+	// the endpoint is already avoided, for a second (EjectionBase when that is less) or until a call succeeds on it.
 	Failures int
 	// EjectionBase is the time of the first ejection; it doubles each time up to EjectionMax, and starts
 	// anew once the endpoint has been back for longer than EjectionMax.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool chooses among endpoints. All methods may be called from several goroutines at once. Pick and Done take no
@@ -27,6 +28,8 @@ type settings struct {
 	Config
 	decay  float64 // Decay in nanoseconds
 	window float64 // SlowStart in nanoseconds
+	// avoidance is how long an endpoint is avoided after a failure.
+	avoidance int64
 }
 
 // view is what Pick reads: a picture of the pool that is replaced, never changed.
@@ -61,7 +64,10 @@ func NewPool(config Config) *Pool {
 
 // Configure sets the config anew, for all that is decided from now on.
 func (p *Pool) Configure(config Config) {
-	p.settings.Store(&settings{Config: config, decay: float64(config.Decay), window: float64(config.SlowStart)})
+	p.settings.Store(&settings{
+		Config: config, decay: float64(config.Decay), window: float64(config.SlowStart),
+		avoidance: int64(min(config.EjectionBase, time.Second)),
+	})
 }
 
 func newView() *view {
@@ -162,7 +168,10 @@ func (s *settings) prefer(a, b *candidate, now int64, kind Kind, draw float64) b
 		return avoidB
 	}
 	inFlightA, inFlightB := float64(a.counter(kind).Load()), float64(b.counter(kind).Load())
-	latencyA, latencyB := a.latency.at(now, s.decay), b.latency.at(now, s.decay)
+	latencyA, latencyB := 1.0, 1.0 // streams are spread by their number alone
+	if kind == Call {
+		latencyA, latencyB = a.latency.at(now, s.decay), b.latency.at(now, s.decay)
+	}
 	if latencyA == 0 || latencyB == 0 {
 		// While only one of them has a sample the other gets no more than one call at a time.
 		if latencyA == 0 && latencyB != 0 && inFlightA > 0 {
@@ -204,12 +213,12 @@ func (p *Pool) Done(e *Endpoint, kind Kind, started, now int64, outcome Outcome)
 			p.judge(e, now)
 		}
 	case Failed:
-		e.avoidUntil.Store(now + int64(s.EjectionBase))
+		e.avoidUntil.Store(now + s.avoidance)
 		if n := e.failures.Add(1); int(n) >= s.Failures && !e.ejected.Load() {
 			p.eject(e, now, Ejection{Failures: int(n)})
 		}
 	case Avoided:
-		e.avoidUntil.Store(now + int64(s.EjectionBase))
+		e.avoidUntil.Store(now + s.avoidance)
 	case Ignored:
 	}
 }

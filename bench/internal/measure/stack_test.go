@@ -1,0 +1,34 @@
+package measure
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+func TestWorkersArePandas(t *testing.T) {
+	source, err := os.ReadFile("../../../server.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`streamWorkers\s*=\s*(\d+)`).FindSubmatch(source)
+	if found == nil || string(found[1]) != strconv.Itoa(pandaWorkers) {
+		t.Errorf("pandaWorkers = %d; Panda's server has %q", pandaWorkers, found)
+	}
+}
+
+func TestBaselinesSurroundPanda(t *testing.T) {
+	at := make(map[string]int)
+	for i, stack := range Stacks() {
+		at[stack.Name] = i + 1
+	}
+	for _, name := range []string{NameRaw, NameTuned, NamePanda, NameRawAgain} {
+		if at[name] == 0 {
+			t.Errorf("no stack %q", name)
+		}
+	}
+	if at[NamePanda]-at[NameTuned] != 1 {
+		t.Error("Panda and what it is held against are not side by side")
+	}
+}

@@ -1,0 +1,61 @@
+package drill_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/pandakit/panda/conformance/drill"
+	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/discovery/consul"
+)
+
+// agent is "panda agent" in a process of its own.
+type agent struct {
+	program, address string
+	process          *drill.Process
+}
+
+func startAgent(t *testing.T) *agent {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{program: drill.Build(t, "../..", "./cmd/panda"), address: free.Addr().String()}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.Restart(t)
+	return a
+}
+
+func (a *agent) Address() string { return a.address }
+
+func (a *agent) Kill() { a.process.Kill() }
+
+// Restart starts the agent and returns once it answers.
+func (a *agent) Restart(t testing.TB) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(a.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.process = drill.Start(t, nil, a.program, "agent", "-dev", "-http-port="+port)
+	view, err := consul.New(consul.Config{Addresses: []string{a.address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	answered := false
+	_ = view.Watch(ctx, "any", func(s discovery.Snapshot) {
+		if s.Err == nil {
+			answered = true
+			cancel()
+		}
+	})
+	if !answered {
+		t.Fatalf("the agent at %s does not answer within %v", a.address, patience)
+	}
+}

@@ -1,0 +1,244 @@
+//go:build unix
+
+package readme
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	root = "../../.."
+	// patience bounds a command; the first one compiles the examples, perhaps with an empty cache.
+	patience = 5 * time.Minute
+)
+
+// step is a command that README shows and the lines that it shows below it.
+type step struct {
+	command string
+	shown   []string
+}
+
+// staysUp reports whether the command runs until it is interrupted, while the reader types the next ones.
+func (s step) staysUp() bool { return strings.Contains(s.command, "/cmd/panda up ") }
+
+var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$") //nolint:gocritic // in a text of many lines each ^ means something
+
+// readSteps returns the commands in README.md's console blocks.
+func readSteps(t *testing.T) []step {
+	t.Helper()
+	page, err := os.ReadFile(root + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []step
+	for _, block := range console.FindAllStringSubmatch(string(page), -1) {
+		for line := range strings.Lines(block[1]) {
+			line = strings.TrimSuffix(line, "\n")
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				steps = append(steps, step{command: command})
+				continue
+			}
+			if len(steps) == 0 {
+				t.Fatalf("README.md: %q stands in a console block before any command", line)
+			}
+			last := &steps[len(steps)-1]
+			last.shown = append(last.shown, line)
+		}
+	}
+	return steps
+}
+
+func TestCommandsPrintWhatIsShown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles and runs the examples")
+	}
+	steps := readSteps(t)
+	if len(steps) == 0 || !steps[0].staysUp() {
+		t.Fatal("README.md's first console block does not start the examples with panda up")
+	}
+	registry := freeAddress(t)
+	for _, s := range steps {
+		if s.staysUp() {
+			start(t, s, registry)
+			continue
+		}
+		run(t, s, registry)
+	}
+}
+
+// freeAddress returns where the commands are to have their registry, in place of the port at which a
+// reader's are and at which the machine may have one already.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// shell returns the command as a reader's shell would run it, in a process group of its own.
+func shell(command string, env ...string) *exec.Cmd {
+	cmd := exec.Command("sh", "-c", "exec "+command)
+	cmd.Dir = root
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "CONSUL_") && !strings.HasPrefix(variable, "PANDA_") {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env, env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// run runs a command that ends by itself.
+func run(t *testing.T, s step, registry string) {
+	t.Helper()
+	cmd := shell(s.command, "CONSUL_HTTP_ADDR="+registry)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }).Stop()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("$ %s: %v\n%s%s", s.command, err, stdout.String(), stderr.String())
+	}
+	want := ""
+	for _, line := range s.shown {
+		want += line + "\n"
+	}
+	if !regexp.MustCompile(`\A` + shownAs(want) + `\z`).MatchString(stdout.String()) {
+		t.Errorf("$ %s\nprints:\n%s\nREADME.md shows:\n%s", s.command, stdout.String(), want)
+	}
+}
+
+// start runs a command until the end of the test, and waits until it has printed what is shown. Then an
+// interrupt, as from Ctrl-C, must end it and all that it started.
+func start(t *testing.T, s step, registry string) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := shell(s.command + " --agent-port " + port)
+	out := newOutput()
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() { interrupt(t, cmd, s.command, ended, out, registry) })
+
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for _, line := range s.shown {
+		for want := regexp.MustCompile(`(?m)^` + shownAs(line+"\n")); !want.MatchString(out.String()); {
+			select {
+			case <-out.grown:
+			case err := <-ended:
+				ended <- err
+				t.Fatalf("$ %s ends: %v\n%s", s.command, err, out)
+			case <-deadline.C:
+				t.Fatalf("$ %s does not print %q\n%s", s.command, line, out)
+			}
+		}
+	}
+}
+
+func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, out *output, registry string) {
+	t.Helper()
+	group := -cmd.Process.Pid
+	defer func() { _ = syscall.Kill(group, syscall.SIGKILL) }() // fails when nothing is left, as it should
+	if err := syscall.Kill(group, syscall.SIGINT); err != nil {
+		t.Errorf("interrupt $ %s: %v", command, err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("$ %s, interrupted, ends with %v\n%s", command, err, out)
+		}
+	case <-time.After(patience):
+		t.Errorf("$ %s does not end when it is interrupted\n%s", command, out)
+	}
+	if listener, err := net.Listen("tcp", registry); err != nil {
+		t.Errorf("$ %s has ended and left its registry behind: %v", command, err)
+	} else {
+		listener.Close()
+	}
+}
+
+var (
+	span   = regexp.MustCompile(`\d+(\\\.\d+)? m?s\b`) // in a quoted text
+	digits = regexp.MustCompile(`\d+`)
+	spaces = regexp.MustCompile(` +`)
+)
+
+// shownAs returns a pattern for what README shows: numbers stand for any number, and spans of time for
+// any span, since ports, times and process IDs differ from run to run; columns may be wider, and "…"
+// stands for anything.
+func shownAs(text string) string {
+	quoted := regexp.QuoteMeta(text)
+	quoted = span.ReplaceAllString(quoted, "\x00")
+	quoted = digits.ReplaceAllString(quoted, `\d+`)
+	quoted = spaces.ReplaceAllString(quoted, ` +`)
+	quoted = strings.ReplaceAll(quoted, "\x00", `[\d.]+ ?m?s?[\d.ms]*`)
+	return strings.ReplaceAll(quoted, "…", `(?s:.*)`)
+}
+
+// output collects what a program prints.
+type output struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	grown chan struct{} // holds a value when there is something new
+}
+
+func newOutput() *output { return &output{grown: make(chan struct{}, 1)} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case o.grown <- struct{}{}:
+	default:
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func TestShownAs(t *testing.T) {
+	for _, c := range []struct {
+		shown, printed string
+		want           bool
+	}{
+		{"hello  127.0.0.1:4000  passing\n", "hello   127.0.0.1:39123  passing\n", true},
+		{"hello  127.0.0.1:4000  passing\n", "hello   127.0.0.1:39123  critical\n", false},
+		{"ready in 3 s\n", "building\nready in 12 s\n", true},
+		{"ready\n", "not ready\n", false},
+		{"ready in 480 ms\n", "ready in 1.2 s\n", true},
+		{"ready in 1.2 s.\n", "ready in 1m3s.\n", true},
+		{"ready in 480 ms\n", "ready in no time\n", false},
+		{"one\n…\nfour\n", "one\ntwo\nthree\nfour\n", true},
+		{`{"msg":"你好,熊猫"}` + "\n", `{"msg":"你好,大熊猫"}` + "\n", false},
+	} {
+		if got := regexp.MustCompile(`(?m)^` + shownAs(c.shown)).MatchString(c.printed); got != c.want {
+			t.Errorf("%q shown, %q printed: match is %v, want %v", c.shown, c.printed, got, c.want)
+		}
+	}
+}

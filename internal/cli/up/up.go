@@ -1,0 +1,226 @@
+// Package up is "panda up": it combines a workspace with a registry, the embedded agent unless there is
+// another, and shows what happens. What is said to the user is all here; how services are found, built,
+// run and drained is internal/workspace's.
+package up
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/workspace"
+	"github.com/pandakit/panda/internal/workspace/build"
+	"github.com/pandakit/panda/internal/workspace/config"
+	"github.com/pandakit/panda/internal/workspace/find"
+	"github.com/pandakit/panda/internal/workspace/process"
+	"github.com/pandakit/panda/internal/workspace/supervise"
+)
+
+const long = `Build and run all services below a folder, the current one by default, with a registry
+to find each other in.
+
+A service is a main package that calls panda.NewService. Each is built, started on a free
+port in its own folder, followed until it is passing, and started again when it crashes.
+Their logs are merged, line by line, each behind its service's name. Ctrl-C drains all of
+them and leaves no process behind; a second Ctrl-C kills them.
+
+Unless CONSUL_HTTP_ADDR is set, the agent at 127.0.0.1:8500 is used, and one is started
+there, in memory, when there is none.
+
+panda.yaml, in the folder, says what the code cannot; a service it does not name runs once:
+
+  services:
+    hello:
+      path: ./hello         # the service found under this name, else ./hello
+      replicas: 3           # default 1
+      env: {LANG: zh_CN}    # added to the environment
+      args: [-v]            # of the program
+      after: [migrate]      # started once these are ready
+    migrate:
+      path: ./cmd/migrate   # any main package: it need not be a service
+      oneshot: true         # ends with exit code 0 when its work is done; ready then
+
+Exit codes: 0 stopped and drained, 1 a build or a drain failed, 2 wrong usage or panda.yaml.`
+
+const example = `  panda up                                # all services below the current folder
+  panda up ./examples
+  panda up ./hello ./web                  # only these
+  panda up --replicas hello=3 ./examples`
+
+// Defaults of the flags, and what no flag sets.
+const (
+	defaultGrace     = 30 * time.Second
+	defaultAgentPort = 8500
+	patience         = 10 * time.Second // for an instance to be passing before it is called slow
+)
+
+// options are the flags.
+type options struct {
+	agentPort    int
+	agentPortSet bool
+	replicas     []string
+	grace        time.Duration
+}
+
+// New returns the command. It ends without an error when its context is done, or at an interrupt of its
+// own: the first drains, the second kills.
+func New(env *command.Env) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:           "up [PATH…]",
+		Short:         "Build and run all services below a folder",
+		Long:          long,
+		Example:       example,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.agentPortSet = cmd.Flags().Changed("agent-port")
+			return run(cmd.Context(), env, o, args)
+		},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	cmd.Flags().IntVar(&o.agentPort, "agent-port", defaultAgentPort, "`port` of the agent; 0 takes any free one")
+	cmd.Flags().StringArrayVarP(&o.replicas, "replicas", "r", nil, "run `SERVICE=N` instances (repeatable)")
+	cmd.Flags().DurationVar(&o.grace, "grace", defaultGrace, "how long a service may take to drain before it is killed")
+	return cmd
+}
+
+func run(parent context.Context, env *command.Env, o options, paths []string) error {
+	if err := o.check(env); err != nil {
+		return err
+	}
+	ctx, kill, release := interrupts(parent)
+	defer release()
+	began := time.Now()
+	work, err := load(ctx, env, o, paths)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	s := newScreen(env, work, began)
+	s.found(paths)
+	registry, err := openRegistry(ctx, env, o)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer registry.close()
+	s.registry = registry
+	s.usesRegistry()
+	return runServices(ctx, env, o, work, s, kill)
+}
+
+// runServices builds into a folder of its own, runs, and removes the folder when no process is left.
+func runServices(ctx context.Context, env *command.Env, o options, work *workspace.Workspace, s *screen, kill <-chan struct{}) error {
+	starter := process.NewStarter()
+	defer starter.Close()
+	temp, err := os.MkdirTemp("", "panda-up-")
+	if err != nil {
+		return fmt.Errorf("build services: %w", err)
+	}
+	defer os.RemoveAll(temp) //nolint:errcheck // what is left is the system's to clear
+	building := s.building()
+	binaries, err := work.Build(ctx, temp, build.Config{
+		Starter: starter, Environ: env.Environ(), Temp: temp, Base: env.Dir, Done: building.done,
+	})
+	building.end(err)
+	if err != nil {
+		return s.buildFailed(interrupted(ctx, err))
+	}
+	defer s.wait()
+	err = work.Run(ctx, workspace.Config{
+		Starter: starter, Registry: s.registry.health, Environ: append(env.Environ(), s.registry.environ()...),
+		Binaries: binaries, Grace: o.grace, Patience: patience,
+		Output:  func(label string) supervise.Output { return s.Stream(label) },
+		Observe: s.observe,
+	}, kill)
+	return s.ended(err)
+}
+
+func (o *options) check(env *command.Env) error {
+	switch {
+	case o.agentPort < 0 || o.agentPort > 65535:
+		return command.Usagef("--agent-port %d: want 0 to 65535", o.agentPort)
+	case o.grace < 0:
+		return command.Usagef("--grace %v: want a duration of 0 or more", o.grace)
+	case o.agentPortSet && env.Getenv("CONSUL_HTTP_ADDR") != "":
+		return command.Usagef("--agent-port %d: CONSUL_HTTP_ADDR names %s as the registry, so no agent is started; unset one of them",
+			o.agentPort, env.Getenv("CONSUL_HTTP_ADDR"))
+	}
+	return nil
+}
+
+// load reads the workspace and sets what flags say about it.
+func load(ctx context.Context, env *command.Env, o options, paths []string) (*workspace.Workspace, error) {
+	if len(paths) == 0 {
+		paths = []string{"."}
+	}
+	var folders []workspace.Folder
+	for _, path := range paths {
+		folders = append(folders, folderOf(env, path))
+	}
+	work, err := workspace.Load(ctx, folders, env.Environ())
+	if err != nil {
+		return nil, explain(err)
+	}
+	for _, setting := range o.replicas {
+		name, count, found := strings.Cut(setting, "=")
+		n, err := strconv.Atoi(count)
+		if !found || err != nil {
+			return nil, command.Usagef("--replicas %q: want SERVICE=N, such as hello=3", setting)
+		}
+		if err := work.Scale(name, n); err != nil {
+			return nil, command.Usagef("--replicas %q: %w", setting, err)
+		}
+	}
+	return work, nil
+}
+
+// folderOf takes ./... for what it means to the go command: everything below is looked at anyway.
+func folderOf(env *command.Env, path string) workspace.Folder {
+	shown := path
+	if trimmed, found := strings.CutSuffix(filepath.ToSlash(path), "/..."); found {
+		path = trimmed
+	}
+	path = filepath.FromSlash(path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, path)
+	}
+	return workspace.Folder{Path: path, Shown: strings.TrimSuffix(shown, "/...")}
+}
+
+// explain tells wrong input from what fails, and what to do about it.
+func explain(err error) error {
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return command.Advise(command.Usage(err), `see "panda up --help" for what panda.yaml may say`)
+	}
+	if _, ok := errors.AsType[*find.NoModuleError](err); ok {
+		return command.Advise(command.Usage(err), "give the folder of your services: panda up ./folder")
+	}
+	if wrong, ok := errors.AsType[*workspace.FolderError](err); ok {
+		if len(wrong.Programs) > 0 {
+			return command.Advise(command.Usage(err), "a main package that is no service runs when panda.yaml names it: "+strings.Join(wrong.Programs, ", "))
+		}
+		return command.Usage(err)
+	}
+	if _, ok := errors.AsType[*workspace.DuplicateError](err); ok {
+		return command.Usage(err)
+	}
+	return err
+}
+
+// interrupted replaces the error of work that was cut off.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.New("interrupted before any service was started")
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+// Package workspace is a folder with services in it: it reads which there are, builds them, starts them in
+// order, follows their health at a registry, keeps them running, and drains them. It tells what happens as
+// events and prints nothing; it starts no registry, and never serves anything itself.
+package workspace
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/pandakit/panda/internal/workspace/config"
+	"github.com/pandakit/panda/internal/workspace/find"
+)
+
+// Service is a program of the workspace and how it is to be run.
+type Service struct {
+	Name     string // unique in the workspace
+	Dir      string // of its main package, absolute
+	Module   find.Module
+	Registry string // the name it announces, as far as its code says; "" when it announces nothing
+	Replicas int
+	Env      map[string]string
+	Args     []string
+	After    []string // names of services that are to be ready before it is started
+	Oneshot  bool
+
+	file *config.File // that names it, or nil
+	pos  config.Pos   // in file
+}
+
+// InstanceID returns the ID of the service's nth instance, counted from 1.
+func (s *Service) InstanceID(n int) string { return s.Name + "-" + strconv.Itoa(n) }
+
+// Label returns what people call the nth instance: the name alone is enough when there is only one.
+func (s *Service) Label(n int) string {
+	if s.Replicas == 1 {
+		return s.Name
+	}
+	return s.InstanceID(n)
+}
+
+// Workspace is the services of one or several folders, each after those it waits for.
+type Workspace struct{ Services []*Service }
+
+// Instances returns how many instances there are in all.
+func (w *Workspace) Instances() int {
+	n := 0
+	for _, s := range w.Services {
+		n += s.Replicas
+	}
+	return n
+}
+
+// Labels returns the labels of all instances.
+func (w *Workspace) Labels() []string {
+	var labels []string
+	for _, s := range w.Services {
+		for n := range s.Replicas {
+			labels = append(labels, s.Label(n+1))
+		}
+	}
+	return labels
+}
+
+// Service returns the service of that name, or nil.
+func (w *Workspace) Service(name string) *Service {
+	for _, s := range w.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// Scale sets how many instances of a service run, 1 to [config.MaxReplicas].
+func (w *Workspace) Scale(name string, replicas int) error {
+	s := w.Service(name)
+	switch {
+	case s == nil:
+		return &UnknownServiceError{name, w.names()}
+	case replicas < 1 || replicas > config.MaxReplicas:
+		return fmt.Errorf("run %d replicas of %s: want 1 to %d", replicas, name, config.MaxReplicas)
+	case replicas > 1 && config.FixedPort(s.Env):
+		return fmt.Errorf("run %d replicas of %s: its PANDA_ADDR %q is one port", replicas, name, s.Env["PANDA_ADDR"])
+	}
+	s.Replicas = replicas
+	return nil
+}
+
+func (w *Workspace) names() []string {
+	names := make([]string, 0, len(w.Services))
+	for _, s := range w.Services {
+		names = append(names, s.Name)
+	}
+	return names
+}
