@@ -26,13 +26,13 @@ func (e *InputError) Error() string {
 type Input struct {
 	reader *bufio.Reader
 	at     position
-	max    int
+	limit  int   // bytes of one value
 	err    error // ends the input
 }
 
-// NewInput reads from r values of at most max bytes each.
-func NewInput(r io.Reader, max int) *Input {
-	return &Input{reader: bufio.NewReader(r), at: position{1, 1}, max: max}
+// NewInput reads from r values of at most limit bytes each.
+func NewInput(r io.Reader, limit int) *Input {
+	return &Input{reader: bufio.NewReader(r), at: position{1, 1}, limit: limit}
 }
 
 // value is one JSON value, checked to be well-formed, and where it begins.
@@ -97,8 +97,8 @@ func (in *Input) scan() (value, error) {
 	in.at.advance(first)
 	extent := newExtent(first)
 	for !extent.complete() {
-		if len(v.raw) >= in.max {
-			return value{}, v.at.errorf("the value is larger than %d bytes", in.max)
+		if len(v.raw) >= in.limit {
+			return value{}, v.at.errorf("the value is larger than %d bytes", in.limit)
 		}
 		b, err := in.reader.ReadByte()
 		if errors.Is(err, io.EOF) {

@@ -85,7 +85,7 @@ func New(env *command.Env) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&c.options.metadata, "metadata", "H", nil, "send `key=value` as metadata, any number of times; the value of a key ending in -bin is base64")
-	flags.DurationVar(&c.options.deadline, "deadline", defaultDeadline, "give up the call after this time, 0 for never; a stream has none unless it is set")
+	flags.DurationVar(&c.options.deadline, "deadline", defaultDeadline, "give up the call after this time, 0 for never; a call with a stream has none unless it is set")
 	flags.StringVar(&c.options.addr, "addr", "", "call the server at this `host:port` instead of looking SERVICE up")
 	flags.BoolVar(&c.options.showHeaders, "show-headers", false, "print the server's header and trailer to standard error")
 	flags.IntVar(&c.options.maxMessage, "max-message", rpccall.DefaultMaxMessage>>20, "take no message larger than this many `MiB`")
