@@ -4,7 +4,7 @@ go 1.26.7
 
 require (
 	github.com/pandakit/panda v0.0.0
-	github.com/rogpeppe/go-internal v1.10.0
+	github.com/rogpeppe/go-internal v1.16.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
