@@ -130,7 +130,7 @@ func (m *method) invoke(arg, reply reflect.Value, note func(value any)) (err err
 		arg = arg.Elem()
 	}
 	out := m.call.Call([]reflect.Value{arg, reply})
-	err, _ = out[0].Interface().(error)
+	err, _ = reflect.TypeAssert[error](out[0]) // not ok when it is nil
 	returned = true
 	return err
 }

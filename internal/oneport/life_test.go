@@ -1,6 +1,7 @@
 package oneport_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -48,7 +49,7 @@ func TestTLS(t *testing.T) {
 	if len(config.NextProtos) != 0 {
 		t.Errorf("the caller's config was changed: %v", config.NextProtos)
 	}
-	conn := b.dial(t, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}))) //nolint:gosec // a throwaway certificate
+	conn := b.dial(t, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true})))
 	if got := unary(t, conn, "security"); got != "tls" {
 		t.Errorf("grpc: security %q", got)
 	}
@@ -232,7 +233,7 @@ func TestKeepsTheSocket(t *testing.T) {
 			t.Errorf("%T has no CloseWrite", got)
 		}
 		read := make([]byte, len(c.first))
-		if n, err := got.Read(read); err != nil || string(read[:n]) != string(c.first) {
+		if n, err := got.Read(read); err != nil || !bytes.Equal(read[:n], c.first) {
 			t.Errorf("replay: got %q, %v", read[:n], err)
 		}
 		_ = got.Close()

@@ -66,12 +66,13 @@ func (l *look) close() {
 	_ = l.raw.Close() // there is nobody to tell
 }
 
-func (l *look) note(text string, err error) {
-	args := []any{"remote", l.raw.RemoteAddr()}
+// note logs why a connection goes to no server.
+func (l *look) note(reason string, err error) {
+	args := []any{"remote", l.raw.RemoteAddr(), "reason", reason}
 	if err != nil {
 		args = append(args, "error", err)
 	}
-	l.port.opts.Logger.Debug(text, args...)
+	l.port.opts.Logger.Debug("connection closed before it was told apart", args...)
 }
 
 // run looks at the connection and hands it over.
@@ -98,7 +99,7 @@ func (l *look) noteEnd(err error) {
 	if (errors.Is(err, io.EOF) && len(l.buf) == 0) || errors.Is(err, net.ErrClosed) {
 		return
 	}
-	l.note("connection ended before it was told apart", err)
+	l.note("it ended early", err)
 }
 
 // handOver gives the connection to the server it is for.

@@ -199,7 +199,7 @@ func (p *Port) start(c net.Conn) {
 	p.mu.Unlock()
 
 	if evicted != nil {
-		evicted.note("too many connections wait to be told apart; the oldest is closed", nil)
+		evicted.note("too many connections wait, and it waited longest", nil)
 		evicted.close()
 	}
 	go func() {

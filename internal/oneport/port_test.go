@@ -81,7 +81,7 @@ var echoService = grpc.ServiceDesc{
 	Streams:     []grpc.StreamDesc{{StreamName: "Stream", Handler: echoStream, ServerStreams: true, ClientStreams: true}},
 }
 
-func echoUnary(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func echoUnary(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) { //nolint:revive // the order is grpc's
 	in := new(wrapperspb.StringValue)
 	if err := decode(in); err != nil {
 		return nil, err
@@ -177,7 +177,8 @@ func (panda) Double(in int, out *int) error {
 }
 
 func httpClient(t *testing.T, http2, secure bool) *http.Client {
-	transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: secure}} //nolint:gosec // a throwaway certificate
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: secure}}
 	switch {
 	case http2 && secure:
 		transport.Protocols.SetHTTP2(true)
