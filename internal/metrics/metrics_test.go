@@ -114,9 +114,13 @@ func TestHTTP(t *testing.T) {
 		w.WriteHeader(http.StatusEarlyHints)
 		w.WriteHeader(http.StatusNoContent)
 	})
+	serve(http.MethodDelete, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "said already")
+		w.WriteHeader(http.StatusTeapot)
+	})
 	serve(http.MethodPut, func(http.ResponseWriter, *http.Request) { panic("at the disco") })
 	families := scrape(t, r)
-	for method, code := range map[string]string{"GET": "200", "POST": "418", "OTHER": "204", "PUT": "500"} {
+	for method, code := range map[string]string{"GET": "200", "POST": "418", "OTHER": "204", "DELETE": "200", "PUT": "500"} {
 		want := map[string]string{"handler": "GET /{x}", "method": method, "code": code}
 		if n := find(t, families, "http_requests_total", want).GetCounter().GetValue(); n != 1 {
 			t.Errorf("%v: %v, want 1", want, n)

@@ -51,9 +51,8 @@ func writeProcess(p *page) {
 		return
 	}
 	// The name, in brackets, may hold anything; the fields count from behind it (proc(5)).
-	_, rest, ok := bytes.Cut(stat, []byte(") "))
-	fields := strings.Fields(string(rest))
-	if !ok || len(fields) < 22 {
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 22 {
 		return
 	}
 	field := func(number int) float64 {
