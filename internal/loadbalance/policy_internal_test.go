@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ import (
 // channel stands in for gRPC where a test needs a thousand connections, or time to pass at once.
 type channel struct {
 	balancer.ClientConn
+	mu       sync.Mutex
 	states   []balancer.State
 	subConns []*subConn // every one that was ever made
 }
@@ -34,7 +36,11 @@ type subConn struct {
 	shut     bool
 }
 
-func (c *channel) UpdateState(s balancer.State) { c.states = append(c.states, s) }
+func (c *channel) UpdateState(s balancer.State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.states = append(c.states, s)
+}
 
 func (c *channel) NewSubConn(a []resolver.Address, o balancer.NewSubConnOptions) (balancer.SubConn, error) {
 	s := &subConn{address: a[0].Addr, listener: o.StateListener}
@@ -54,7 +60,11 @@ func (s *subConn) fails(err error) {
 }
 
 // last returns the state that gRPC was told last.
-func (c *channel) last() balancer.State { return c.states[len(c.states)-1] }
+func (c *channel) last() balancer.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.states[len(c.states)-1]
+}
 
 func (c *channel) open() (list []*subConn) {
 	for _, s := range c.subConns {

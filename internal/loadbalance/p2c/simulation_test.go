@@ -136,7 +136,7 @@ var loads = []struct {
 	think   time.Duration
 }{
 	{"one caller", 1, 0},
-	{"busy", 64, 0},
+	{"busy", 24, 0},
 	{"sparse", 8, 20 * time.Millisecond},
 }
 
@@ -146,7 +146,7 @@ func TestSlowInstanceGetsHardlyAnything(t *testing.T) {
 			fast1, fast2, slow := &backend{service: around(time.Millisecond)}, &backend{service: around(time.Millisecond)}, &backend{service: around(50 * time.Millisecond)}
 			s := newSimulation(1, load.clients, load.think, nil)
 			s.join(s.pools[0], members(fast1, fast2, slow))
-			s.run(30 * time.Second)
+			s.run(10 * time.Second)
 			got := shares(fast1, fast2, slow)
 			within(t, "slow", got[2], 0, 1)
 			within(t, "fast", got[0], 40, 60)
@@ -163,7 +163,7 @@ func TestEqualInstancesShareEqually(t *testing.T) {
 			}
 			s := newSimulation(1, load.clients, load.think, nil)
 			s.join(s.pools[0], members(list...))
-			s.run(60 * time.Second)
+			s.run(20 * time.Second)
 			for _, got := range shares(list...) {
 				within(t, "share", got, 15, 25)
 			}
@@ -179,14 +179,14 @@ func TestSharesFollowWeights(t *testing.T) {
 			list := members(light, heavy)
 			list[1].Weight = 3
 			s.join(s.pools[0], list)
-			s.run(60 * time.Second)
+			s.run(20 * time.Second)
 			within(t, "light of 1:3", shares(light, heavy)[0], 18, 38)
 		})
 	}
 }
 
 func TestNewInstanceIsNotOverrun(t *testing.T) {
-	old1, old2, fresh := &backend{service: around(5 * time.Millisecond)}, &backend{service: around(5 * time.Millisecond)}, &backend{service: around(5 * time.Millisecond)}
+	old1, old2, fresh := &backend{service: around(20 * time.Millisecond)}, &backend{service: around(20 * time.Millisecond)}, &backend{service: around(20 * time.Millisecond)}
 	const clients = 20
 	s := newSimulation(clients, clients*8, 0, nil)
 	lists := make([][]p2c.Member, clients)
@@ -228,13 +228,13 @@ func TestFirstSampleIsWaitedForByOneCall(t *testing.T) {
 }
 
 func TestInstanceThatWasSlowComesBack(t *testing.T) {
-	duration := 50 * time.Millisecond
-	fast, changing := &backend{service: around(time.Millisecond)}, &backend{service: func(r *rand.Rand) time.Duration { return around(duration)(r) }}
-	s := newSimulation(1, 16, 0, func(c *p2c.Config) { c.OutlierFactor = 0 })
+	duration := 250 * time.Millisecond
+	fast, changing := &backend{service: around(5 * time.Millisecond)}, &backend{service: func(r *rand.Rand) time.Duration { return around(duration)(r) }}
+	s := newSimulation(1, 4, 0, func(c *p2c.Config) { c.OutlierFactor = 0 })
 	s.join(s.pools[0], members(fast, changing))
 	s.run(20 * time.Second)
 	within(t, "while slow", shares(fast, changing)[1], 0, 2)
-	duration = time.Millisecond
+	duration = 5 * time.Millisecond
 	s.run(60 * time.Second)
 	shares(fast, changing)
 	s.run(20 * time.Second)
@@ -243,8 +243,8 @@ func TestInstanceThatWasSlowComesBack(t *testing.T) {
 
 func TestFailingInstanceIsEjectedAndComesBack(t *testing.T) {
 	// An instance that refuses at once looks fast and idle: that must not attract calls.
-	good1, good2, bad := &backend{service: around(5 * time.Millisecond)}, &backend{service: around(5 * time.Millisecond)}, &backend{service: around(100 * time.Microsecond), outcome: p2c.Failed}
-	s := newSimulation(1, 32, 0, nil)
+	good1, good2, bad := &backend{service: around(10 * time.Millisecond)}, &backend{service: around(10 * time.Millisecond)}, &backend{service: around(100 * time.Microsecond), outcome: p2c.Failed}
+	s := newSimulation(1, 8, 0, nil)
 	s.join(s.pools[0], members(good1, good2, bad))
 	s.run(2 * time.Second)
 	shares(good1, good2, bad)
@@ -252,7 +252,7 @@ func TestFailingInstanceIsEjectedAndComesBack(t *testing.T) {
 	if bad.served > 8 {
 		t.Errorf("%d calls went to an instance that fails always in a minute; the time of ejection should double up to half a minute", bad.served)
 	}
-	bad.outcome, bad.service = p2c.Succeeded, around(5*time.Millisecond)
+	bad.outcome, bad.service = p2c.Succeeded, around(10*time.Millisecond)
 	s.run(45 * time.Second)
 	shares(good1, good2, bad)
 	s.run(10 * time.Second)
