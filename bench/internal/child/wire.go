@@ -46,6 +46,7 @@ type Usage struct {
 	Mallocs  uint64        // heap objects allocated
 	CPU      time.Duration // user and system
 	Resident uint64        // bytes of memory in use; not for a load
+	Private  uint64        // those of them that are not pages of files, such as the program's own
 }
 
 // Done is what a load came to.

@@ -18,6 +18,7 @@ type StartUp struct {
 	ServerFirst []float64 // seconds from the start of the server until it has answered a call
 	ClientFirst []float64 // seconds from the start of a client until its call has been answered
 	Resident    []float64 // bytes of memory of the idle server
+	Private     []float64 // those of them that are not pages of files
 }
 
 // StartUps starts each stack several times, in turn and in reversing order.
@@ -78,5 +79,6 @@ func (l *Lab) startUp(ctx context.Context, result *StartUp, name string) error {
 	result.ServerFirst = append(result.ServerFirst, server.launch.Seconds())
 	result.ClientFirst = append(result.ClientFirst, launch.Seconds())
 	result.Resident = append(result.Resident, float64(used.Resident))
+	result.Private = append(result.Private, float64(used.Private))
 	return nil
 }

@@ -119,14 +119,14 @@ func costs(r *measure.Rounds) string {
 func startUps(all []measure.StartUp) string {
 	t := table{
 		title: "A hello service before it does anything",
-		header: []string{"stack", "stripped server / client", "idle memory of the server",
+		header: []string{"stack", "stripped server / client", "idle memory of the server, and without its file's pages",
 			"server: start to first call answered", "client: start to first call answered"},
 	}
 	for _, s := range all {
 		t.rows = append(t.rows, []string{
 			s.Stack.Name,
 			fmt.Sprintf("%s / %s", megabytes(float64(s.ServerBytes)), megabytes(float64(s.ClientBytes))),
-			megabytes(statistics.Median(s.Resident)),
+			megabytes(statistics.Median(s.Resident)) + ", " + megabytes(statistics.Median(s.Private)),
 			milliseconds(statistics.Median(s.ServerFirst)),
 			milliseconds(statistics.Median(s.ClientFirst)),
 		})
