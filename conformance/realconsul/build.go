@@ -77,6 +77,9 @@ func isFile(path string) bool {
 
 // build compiles Consul in a module of its own and moves the finished binary to path in one step.
 func build(ctx context.Context, folder, path string) (err error) {
+	if err := removeLeftovers(folder); err != nil {
+		return err
+	}
 	work, err := os.MkdirTemp(folder, "build-")
 	if err != nil {
 		return fmt.Errorf("make a folder to build Consul in: %w", err)
@@ -94,6 +97,20 @@ func build(ctx context.Context, folder, path string) (err error) {
 	}
 	if err := os.Rename(filepath.Join(work, "consul"+exeSuffix()), path); err != nil {
 		return fmt.Errorf("put the built Consul in its place: %w", err)
+	}
+	return nil
+}
+
+// removeLeftovers clears away what builds that were killed have left. The caller has the lock.
+func removeLeftovers(folder string) error {
+	leftovers, err := filepath.Glob(filepath.Join(folder, "build-*"))
+	if err != nil {
+		return fmt.Errorf("look for leftovers of Consul's build: %w", err)
+	}
+	for _, leftover := range leftovers {
+		if err := os.RemoveAll(leftover); err != nil {
+			return fmt.Errorf("remove a leftover of Consul's build: %w", err)
+		}
 	}
 	return nil
 }
