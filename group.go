@@ -191,7 +191,7 @@ func (a *attempt) instance() discovery.Instance { return endpointOf(a.endpoint).
 // tried again; it is, after a backoff once every instance has refused, until ctx ends. While there is
 // no instance call waits for one.
 func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (again bool, err error)) error {
-	g.watch()
+	g.watch() //nolint:contextcheck // it outlives the call
 	waiting, cancel := g.target.waiting(ctx, g.wait)
 	defer cancel()
 	refused := 0

@@ -11,10 +11,10 @@ import (
 )
 
 // ServiceOption configures a [Service].
-type ServiceOption interface{ applyService(*serviceConfig) }
+type ServiceOption interface{ applyService(c *serviceConfig) }
 
 // ClientOption configures [Dial], [DialRPC] or [HTTPClient].
-type ClientOption interface{ applyClient(*clientConfig) }
+type ClientOption interface{ applyClient(c *clientConfig) }
 
 // Option configures both sides.
 type Option interface {

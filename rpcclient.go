@@ -68,7 +68,7 @@ func (c *RPCClient) Call(ctx context.Context, method string, args, reply any) er
 
 // Close ends the connections and the watch, and waits for the watch. Calls in flight fail.
 func (c *RPCClient) Close() error {
-	if c.invalid != nil {
+	if c.group == nil { // DialRPC has found fault
 		return nil
 	}
 	c.mu.Lock()

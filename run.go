@@ -145,7 +145,7 @@ func (s *Service) serve(ctx context.Context, server *server, registry discovery.
 		case failure = <-failed:
 		}
 	}
-	return errors.Join(failure, server.drain(s.config.drain))
+	return errors.Join(failure, server.drain(s.config.drain)) //nolint:contextcheck // ctx is done: the drain has its own
 }
 
 // presence logs what becomes of the registration, once per change, not per attempt.

@@ -216,7 +216,7 @@ func (s *server) drainGRPC(ctx context.Context) error {
 // the drain, because its stream ends with it.
 type drainingHealth struct {
 	*health.Server
-	ended context.Context
+	ended context.Context //nolint:containedctx // a signal that is waited on beside a stream's own
 	end   context.CancelFunc
 }
 
@@ -251,6 +251,7 @@ func recovered(logger *slog.Logger, next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares the panic's value so
 				panic(p)
 			}
+			//nolint:contextcheck // the request's is the one there is
 			grpcserver.LogPanic(r.Context(), logger, r.Method+" "+r.URL.Path, p)
 			w.WriteHeader(http.StatusInternalServerError)
 		}()

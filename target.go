@@ -52,7 +52,7 @@ func newTarget(service string, config *clientConfig, own seen) (*target, error) 
 		return nil, err
 	}
 	t := &target{service: service, registry: registry, seen: own, created: time.Now()}
-	t.invalid, t.invalidate = context.WithCancelCause(context.Background())
+	t.invalid, t.invalidate = context.WithCancelCause(context.Background()) //nolint:contextcheck // the target's own, not a call's
 	return t, nil
 }
 

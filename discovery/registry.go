@@ -28,6 +28,8 @@ type Registry interface {
 	// error; when it answers that there are none, the empty set is told. Calls of update do not
 	// overlap; a slow one delays the watch and loses only states that are outdated already. update must
 	// not change what it is given; it may keep it.
+	//
+	// A name that no service can have is an error at once, before any call of update.
 	Watch(ctx context.Context, service string, update func(Snapshot)) error
 
 	// Services returns the names of all services that have an instance, healthy or not, sorted.

@@ -146,9 +146,8 @@ func (n *announcer) renew(ctx context.Context, status, output string) (lost stri
 	if renewed != nil && !answered(renewed, http.StatusNotFound, http.StatusInternalServerError) {
 		return "", renewed
 	}
-	seen, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, client *api.Client) (*api.AgentService, error) {
-		seen, _, err := client.Agent().Service(n.wanted.ID, new(api.QueryOptions).WithContext(ctx))
-		return seen, err //nolint:wrapcheck // ask does
+	seen, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (*api.AgentService, error) {
+		return a.instance(ctx, n.wanted.ID)
 	})
 	switch {
 	case answered(asError(err), http.StatusNotFound):
@@ -157,8 +156,8 @@ func (n *announcer) renew(ctx context.Context, status, output string) (lost stri
 		return "", err
 	case renewed != nil && !unknownCheck(renewed):
 		return "", renewed
-	case renewed != nil:
-		return "the agent does not know the instance's check", nil
+	case renewed != nil: // to register it anew is the remedy, and no failure
+		return "the agent does not know the instance's check", nil //nolint:nilerr // see above
 	}
 	return n.wanted.drift(seen), nil
 }
@@ -178,18 +177,16 @@ func unknownCheck(err *failure) bool {
 }
 
 func (n *announcer) update(ctx context.Context, status, output string) *failure {
-	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, client *api.Client) (struct{}, error) {
-		//nolint:wrapcheck // ask does
-		return struct{}{}, client.Agent().UpdateTTLOpts(n.wanted.Check.CheckID, output, status, new(api.QueryOptions).WithContext(ctx))
+	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (struct{}, error) {
+		return struct{}{}, a.renew(ctx, n.wanted.Check.CheckID, output, status)
 	})
 	return err
 }
 
 // register makes the agent take the instance in its present health.
 func (n *announcer) register(ctx context.Context, status, output string) *failure {
-	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, client *api.Client) (struct{}, error) {
-		options := api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)
-		return struct{}{}, client.Agent().ServiceRegisterOpts(n.wanted.inState(status), options) //nolint:wrapcheck // ask does
+	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (struct{}, error) {
+		return struct{}{}, a.register(ctx, n.wanted.inState(status))
 	})
 	if err != nil {
 		if !neverSent(err) {
@@ -252,8 +249,8 @@ func (n *announcer) leave(ctx context.Context) error {
 func (n *announcer) remove(ctx context.Context, from *agent) (err *failure) {
 	delays := backoff.Policy{Base: leaveAttemptsBaseDelay, Max: time.Second, Factor: 2, Jitter: 0.2}
 	for attempt := range leaveAttempts {
-		_, err = ask(ctx, from, n.a.LeaveTimeout, func(ctx context.Context, client *api.Client) (struct{}, error) {
-			return struct{}{}, client.Agent().ServiceDeregisterOpts(n.wanted.ID, new(api.QueryOptions).WithContext(ctx)) //nolint:wrapcheck // ask does
+		_, err = ask(ctx, from, n.a.LeaveTimeout, func(ctx context.Context, a *agent) (struct{}, error) {
+			return struct{}{}, a.deregister(ctx, n.wanted.ID)
 		})
 		if err == nil || answered(err, http.StatusNotFound) || strings.Contains(err.text, "nknown service") {
 			return nil

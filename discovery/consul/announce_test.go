@@ -51,7 +51,9 @@ func (s *services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(r.URL.Path, "/deregister/"):
 		delete(s.registered, id)
 	default:
-		_ = json.NewEncoder(w).Encode(s.registered[id])
+		if err := json.NewEncoder(w).Encode(s.registered[id]); err != nil {
+			panic(err)
+		}
 	}
 }
 
@@ -65,6 +67,7 @@ func (s *services) update(w http.ResponseWriter, r *http.Request) {
 		code := s.forget
 		s.forget = 0
 		http.Error(w, s.forgetText, code)
+		return
 	}
 }
 

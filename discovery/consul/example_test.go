@@ -5,19 +5,23 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
 
 func ExampleNew() {
-	registry, err := consul.New(consul.ConfigFromEnv(os.Getenv))
+	// A program passes os.Getenv.
+	getenv := func(name string) string {
+		return map[string]string{"CONSUL_HTTP_ADDR": "10.0.0.1:8500, 10.0.0.2:8500"}[name]
+	}
+	registry, err := consul.New(consul.ConfigFromEnv(getenv))
 	if err != nil {
 		fmt.Println(err) // it names the variable and its value
 		return
 	}
-	_ = registry // New has not connected: the registry may be away
+	fmt.Println(registry) // New has not connected: the registry may be away
+	// Output: consul at 10.0.0.1:8500, 10.0.0.2:8500
 }
 
 func ExampleRegistry_Watch() {

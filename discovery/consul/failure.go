@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,10 +116,5 @@ func answered(err error, codes ...int) bool {
 	if !errors.As(err, &status) {
 		return false
 	}
-	for _, code := range codes {
-		if status.Code == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, status.Code)
 }

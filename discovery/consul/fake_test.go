@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,8 +72,8 @@ func (n *network) current(address string) http.Handler {
 func serve(c net.Conn, handler http.Handler) {
 	l := &onceListener{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
 	l.conn <- &closingConn{Conn: c, closed: sync.OnceFunc(func() { close(l.closed) })}
-	server := &http.Server{Handler: handler} //nolint:gosec // a pipe
-	go func() { _ = server.Serve(l) }()      // it ends with the connection
+	server := &http.Server{Handler: handler}
+	go func() { _ = server.Serve(l) }() // it ends with the connection
 }
 
 type onceListener struct {
@@ -112,7 +113,7 @@ func (n *network) registry(cfg consul.Config) *consul.Registry {
 
 // answer writes what the health endpoint answers.
 func answer(w http.ResponseWriter, index int, ids ...string) {
-	w.Header().Set("X-Consul-Index", fmt.Sprint(index))
+	w.Header().Set("X-Consul-Index", strconv.Itoa(index))
 	entries := make([]string, len(ids))
 	for i, id := range ids {
 		entries[i] = fmt.Sprintf(`{"Node":{"Node":"n","Address":"10.0.0.1","Datacenter":"dc1"},

@@ -99,20 +99,15 @@ type healthAnswer struct {
 
 // query asks the agent in use: without waiting when no index is known, else until something changes.
 func (f *feed) query(ctx context.Context) ([]*api.ServiceEntry, uint64, *failure) {
-	options := &api.QueryOptions{Datacenter: f.datacenter, AllowStale: true}
 	timeout := queryTimeout
 	if f.index > 0 {
-		options.WaitIndex, options.WaitTime = f.index, f.registry.wait
 		// Consul adds up to a sixteenth, so that queries do not end in step.
 		timeout = f.registry.wait + f.registry.wait/16 + 2*queryTimeout
 	}
-	answer, err := ask(ctx, f.registry.agents[f.at], timeout, func(ctx context.Context, client *api.Client) (healthAnswer, error) {
-		entries, meta, err := client.Health().Service(f.service, "", false, options.WithContext(ctx))
-		if err != nil {
-			return healthAnswer{}, err //nolint:wrapcheck // ask does
-		}
+	answer, err := ask(ctx, f.registry.agents[f.at], timeout, func(ctx context.Context, a *agent) (healthAnswer, error) {
+		entries, index, err := a.instances(ctx, f.service, f.datacenter, f.index, f.registry.wait)
 		// An index of 0 would make every query an immediate one.
-		return healthAnswer{entries: entries, index: max(meta.LastIndex, 1)}, nil
+		return healthAnswer{entries: entries, index: max(index, 1)}, err
 	})
 	return answer.entries, answer.index, err
 }

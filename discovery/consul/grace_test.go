@@ -69,10 +69,10 @@ func TestGrace(t *testing.T) {
 			v, now := &view{grace: 10 * time.Second}, time.Unix(0, 0)
 			for n, s := range steps {
 				now = now.Add(s.after * time.Second)
-				switch {
-				case s.what == "":
+				switch s.what {
+				case "":
 					v.expire(now)
-				case s.what == "lost":
+				case "lost":
 					v.take(report{err: errors.New("away"), since: now}, now)
 				default:
 					v.take(report{seen: seen(s.what[1:]), disrupted: s.what[0] == '~'}, now)

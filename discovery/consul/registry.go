@@ -24,8 +24,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/internal/backoff"
 )
@@ -122,10 +120,8 @@ func (r *Registry) servicesOf(ctx context.Context, datacenter string) (map[strin
 	first := int(r.preferred.Load())
 	for i := range r.agents {
 		at := (first + i) % len(r.agents)
-		names, err := ask(ctx, r.agents[at], queryTimeout, func(ctx context.Context, client *api.Client) (map[string][]string, error) {
-			options := &api.QueryOptions{Datacenter: datacenter, AllowStale: true}
-			names, _, err := client.Catalog().Services(options.WithContext(ctx))
-			return names, err //nolint:wrapcheck // ask does
+		names, err := ask(ctx, r.agents[at], queryTimeout, func(ctx context.Context, a *agent) (map[string][]string, error) {
+			return a.services(ctx, datacenter)
 		})
 		if err == nil {
 			if i > 0 {
@@ -139,10 +135,10 @@ func (r *Registry) servicesOf(ctx context.Context, datacenter string) (map[strin
 }
 
 // ask makes one request to one agent, bounded by timeout.
-func ask[T any](ctx context.Context, a *agent, timeout time.Duration, request func(context.Context, *api.Client) (T, error)) (T, *failure) {
+func ask[T any](ctx context.Context, a *agent, timeout time.Duration, request func(context.Context, *agent) (T, error)) (T, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := request(ctx, a.client)
+	answer, err := request(ctx, a)
 	if err == nil {
 		return answer, nil
 	}

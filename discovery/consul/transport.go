@@ -25,10 +25,10 @@ var errAnswerTooLong = fmt.Errorf("the answer is longer than %d MiB", answerLimi
 // dialFunc opens a connection; network is tcp or unix.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// agent is one configured address and the client that reaches it.
+// agent is one configured address and what can be asked there.
 type agent struct {
 	endpoint
-	client    *api.Client
+	requests
 	transport *http.Transport
 }
 
@@ -52,7 +52,7 @@ func newAgent(e endpoint, cfg *Config, tlsConfig *tls.Config, dial dialFunc) (*a
 	if err != nil {
 		return nil, fmt.Errorf("set up the client of Consul at %s: %w", e.name, err)
 	}
-	return &agent{endpoint: e, client: client, transport: transport}, nil
+	return &agent{endpoint: e, requests: newRequests(client), transport: transport}, nil
 }
 
 // newTransport returns one that may hold any number of blocking queries, each on a connection of its

@@ -61,7 +61,7 @@ func (w *watch) run(ctx context.Context) error {
 	defer timer.Stop()
 	w.opened = time.Now()
 	for {
-		if due, any := w.due(); any {
+		if due, some := w.due(); some {
 			timer.Reset(time.Until(due))
 		} else {
 			timer.Stop()
@@ -84,10 +84,10 @@ func (w *watch) run(ctx context.Context) error {
 }
 
 // due returns when something happens without a report: a grace ends, or the patience.
-func (w *watch) due() (due time.Time, any bool) {
+func (w *watch) due() (due time.Time, some bool) {
 	earliest := func(t time.Time) {
-		if !any || t.Before(due) {
-			due, any = t, true
+		if !some || t.Before(due) {
+			due, some = t, true
 		}
 	}
 	for _, v := range w.views {
@@ -98,7 +98,7 @@ func (w *watch) due() (due time.Time, any bool) {
 	if w.told == nil && w.views[0].reported {
 		earliest(w.opened.Add(patience))
 	}
-	return due, any
+	return due, some
 }
 
 // complete reports whether there is a full set to tell.

@@ -13,25 +13,31 @@ import (
 // timeout(1) or a shell may pass one on that the terminal has sent to all. No one presses Ctrl-C so fast.
 const sameInterrupt = 250 * time.Millisecond
 
-// interrupts returns a context that the first interrupt ends, or the end of the terminal or of whoever
-// reads the output, and a channel that the second interrupt closes. The caller releases them.
+// interrupts returns a context that the first interrupt or the end of the terminal ends, and a channel that
+// the second interrupt closes. The caller releases them.
+//
+// Until then SIGPIPE is taken and dropped. It comes for every descriptor, connections that a client of the
+// agent has dropped among them, so it says nothing about the output: a write there returns an error of its
+// own instead of ending the process before anything is drained.
 func interrupts(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	pipes := make(chan os.Signal, 1) // never read
+	signal.Notify(pipes, syscall.SIGPIPE)
 	hurry, done := make(chan struct{}), make(chan struct{})
 	var listener sync.WaitGroup
 	listener.Go(func() { listen(signals, done, cancel, hurry) })
 	return ctx, hurry, func() {
 		signal.Stop(signals)
+		signal.Stop(pipes)
 		close(done)
 		listener.Wait()
 		cancel()
 	}
 }
 
-// listen closes hurry at the second interrupt. Losing the terminal or the reader is a wish to end, but
-// not one to hurry.
+// listen closes hurry at the second interrupt. Losing the terminal is a wish to end, but not one to hurry.
 func listen(signals <-chan os.Signal, done <-chan struct{}, cancel func(), hurry chan<- struct{}) {
 	var first time.Time
 	hurried := false
@@ -42,7 +48,7 @@ func listen(signals <-chan os.Signal, done <-chan struct{}, cancel func(), hurry
 		case s := <-signals:
 			cancel()
 			switch {
-			case s == syscall.SIGHUP || s == syscall.SIGPIPE || hurried:
+			case s == syscall.SIGHUP || hurried:
 			case first.IsZero():
 				first = time.Now()
 			case time.Since(first) > sameInterrupt:

@@ -1,6 +1,7 @@
 package up
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,6 +31,23 @@ func newScreen(env *command.Env, work *workspace.Workspace, began time.Time) *sc
 	return &screen{
 		Merger: logs.New(env.Stdout, work.Labels(), env.Color), env: env, work: work, began: began,
 		addresses: make(map[string]string),
+	}
+}
+
+// untilBroken returns a context that ends when nobody reads the output any more; the caller releases it.
+func (s *screen) untilBroken(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		select {
+		case <-s.Broken():
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel()
+		watcher.Wait()
 	}
 }
 
@@ -104,7 +122,9 @@ func (s *screen) observeWhole(e workspace.Event) {
 	case workspace.RegistryBack:
 		s.say("the registry answers again, after %s", span(e.Took))
 	case workspace.Stopping:
-		s.say("stopping %s; Ctrl-C again kills", count(e.Count, "instance"))
+		if e.Count > 0 {
+			s.say("stopping %s; Ctrl-C again kills", count(e.Count, "instance"))
+		}
 	case workspace.AllFinished:
 		s.say("all %s finished", count(e.Count, "instance"))
 	}

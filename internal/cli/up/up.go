@@ -107,6 +107,8 @@ func run(parent context.Context, env *command.Env, o options, paths []string) er
 		return interrupted(ctx, err)
 	}
 	s := newScreen(env, work, began)
+	ctx, releaseScreen := s.untilBroken(ctx)
+	defer releaseScreen()
 	s.found(paths)
 	registry, err := openRegistry(ctx, env, o)
 	if err != nil {

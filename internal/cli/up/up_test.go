@@ -5,6 +5,7 @@ package up_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -435,6 +436,44 @@ func TestUpEndsWithTheReaderOfItsOutput(t *testing.T) {
 	p.allGone(pids)
 	if got := p.stderr.String(); !strings.Contains(got, "broken pipe") {
 		t.Errorf("stderr is %q", got)
+	}
+}
+
+// A write to a connection that its client has dropped raises the same signal as one to standard output does.
+func TestUpSurvivesClientsThatVanish(t *testing.T) {
+	t.Parallel()
+	p := start(t, standin(t, ""), nil, "--agent-port", "0")
+	p.says("Ready: 1 instance")
+	match := regexp.MustCompile(`CONSUL_HTTP_ADDR=(\S+)`).FindStringSubmatch(p.stdout.String())
+	if match == nil {
+		t.Fatalf("the agent's address is not told:\n%s", p.stdout.String())
+	}
+	for range 200 {
+		vanish(t, match[1])
+	}
+	before := len(p.pids(1))
+	if err := syscall.Kill(p.pids(1)[0], syscall.SIGKILL); err != nil { // a panda that runs on starts it again
+		t.Fatal(err)
+	}
+	p.pids(before + 1)
+	if strings.Contains(p.stdout.String(), "stopping") {
+		t.Errorf("it stops because clients went away:\n%s", p.stdout.String())
+	}
+	p.interrupt()
+	p.exits(0)
+}
+
+// vanish asks many questions and resets the connection while they are answered.
+func vanish(t *testing.T, address string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address) //nolint:noctx // on loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := "GET /v1/health/state/any HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	_, err = io.WriteString(conn, strings.Repeat(question, 20))
+	if err := errors.Join(err, conn.(*net.TCPConn).SetLinger(0), conn.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

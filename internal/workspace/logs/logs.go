@@ -49,12 +49,14 @@ type Merger struct {
 	mu  sync.Mutex
 	w   io.Writer
 	err error // of the first write that did not work
+
+	broken chan struct{} // closed with err
 }
 
 // New returns a merger that writes to w, which needs no lock of its own. names are those that will be
 // used, for the width of their column and their colours; color says whether to use colours at all.
 func New(w io.Writer, names []string, color bool) *Merger {
-	m := &Merger{w: w, color: color, colors: make(map[string]Color, len(names))}
+	m := &Merger{w: w, color: color, colors: make(map[string]Color, len(names)), broken: make(chan struct{})}
 	for i, name := range names {
 		m.colors[name] = palette[i%len(palette)]
 		m.width = max(m.width, min(columns(name), maxWidth))
@@ -68,6 +70,9 @@ func (m *Merger) Err() error {
 	defer m.mu.Unlock()
 	return m.err
 }
+
+// Broken is closed when a write did not work: nobody sees any more what is written.
+func (m *Merger) Broken() <-chan struct{} { return m.broken }
 
 // Note writes one line about name, behind a symbol of one column.
 func (m *Merger) Note(symbol string, color Color, name, text string) {
@@ -100,8 +105,11 @@ func (m *Merger) prefix(name string) string {
 func (m *Merger) write(p []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err == nil {
-		_, m.err = m.w.Write(p)
+	if m.err != nil {
+		return m.err
+	}
+	if _, m.err = m.w.Write(p); m.err != nil {
+		close(m.broken)
 	}
 	return m.err
 }

@@ -129,10 +129,16 @@ func TestLinesOfManyStreamsAreNeverMixed(t *testing.T) {
 func TestAnOutputThatBreaksIsToldToTheWriters(t *testing.T) {
 	t.Parallel()
 	m := logs.New(broken{}, nil, false)
+	select {
+	case <-m.Broken():
+		t.Error("it is broken before anything was written")
+	default:
+	}
 	if _, err := io.WriteString(m.Stream("a"), "x\n"); !errors.Is(err, errBroken) {
 		t.Errorf("Write = %v, want the error of the output", err)
 	}
 	m.Print("x")
+	<-m.Broken()
 	if !errors.Is(m.Err(), errBroken) {
 		t.Errorf("Err = %v, want the error of the output", m.Err())
 	}
