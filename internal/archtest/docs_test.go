@@ -36,7 +36,7 @@ func readPage(t *testing.T, name string) string {
 
 var (
 	linkPattern  = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	fencePattern = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$") //nolint:gocritic // in a text of many lines each ^ means something
+	fencePattern = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 )
 
 func TestLinksLeadSomewhere(t *testing.T) {

@@ -30,7 +30,7 @@ type step struct {
 // staysUp reports whether the command runs until it is interrupted, while the reader types the next ones.
 func (s step) staysUp() bool { return strings.Contains(s.command, "/cmd/panda up ") }
 
-var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$") //nolint:gocritic // in a text of many lines each ^ means something
+var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
 
 // readSteps returns the commands in README.md's console blocks.
 func readSteps(t *testing.T) []step {
