@@ -243,7 +243,7 @@ func (w watchStream) Context() context.Context { return w.ctx }
 // recovered answers a handler's panic with status 500 where nothing has been written yet.
 func recovered(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // the request's is the one there is
 			p := recover()
 			if p == nil {
 				return
@@ -251,7 +251,6 @@ func recovered(logger *slog.Logger, next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares the panic's value so
 				panic(p)
 			}
-			//nolint:contextcheck // the request's is the one there is
 			grpcserver.LogPanic(r.Context(), logger, r.Method+" "+r.URL.Path, p)
 			w.WriteHeader(http.StatusInternalServerError)
 		}()

@@ -52,7 +52,7 @@ func newTarget(service string, config *clientConfig, own seen) (*target, error) 
 		return nil, err
 	}
 	t := &target{service: service, registry: registry, seen: own, created: time.Now()}
-	t.invalid, t.invalidate = context.WithCancelCause(context.Background()) //nolint:contextcheck // the target's own, not a call's
+	t.invalid, t.invalidate = context.WithCancelCause(context.Background())
 	return t, nil
 }
 
@@ -140,7 +140,7 @@ func (t *target) refusal(i discovery.Instance) string {
 // unavailable is the error of a call that has waited in vain.
 func (t *target) unavailable(ctx context.Context) error {
 	if t.invalid.Err() != nil {
-		return &callError{code: codes.InvalidArgument, cause: context.Cause(t.invalid)}
+		return &callError{code: codes.InvalidArgument, cause: context.Cause(t.invalid)} //nolint:contextcheck // the target's
 	}
 	cause := t.explain()
 	if cause == nil { // an instance came up just then
