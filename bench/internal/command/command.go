@@ -99,14 +99,14 @@ func parse(env Env) (options, error) {
 	}
 	o.parts = list(*parts)
 	o.stacks = list(*stacks)
-	return o, o.validate()
+	return o, validate(o)
 }
 
 func list(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
 }
 
-func (o *options) validate() error {
+func validate(o options) error {
 	known := []string{partRounds, partStartUps, partSlow, partUpdates, partVariants}
 	for _, part := range o.parts {
 		if !slices.Contains(known, part) {

@@ -55,9 +55,9 @@ type Process struct {
 	err   error         // of the process; set before ended is closed
 }
 
-// Start starts a process that runs until it is stopped or the fleet is closed.
-func (f *Fleet) Start(c Command) (*Process, error) {
-	command := exec.Command(c.Path, c.Args...)
+// Start starts a process that runs until it is stopped, the fleet is closed, or ctx is done, which kills it.
+func (f *Fleet) Start(ctx context.Context, c Command) (*Process, error) {
+	command := exec.CommandContext(ctx, c.Path, c.Args...)
 	command.Env = append(append([]string{}, f.env...), c.Env...)
 	p := &Process{
 		name:    c.Name,

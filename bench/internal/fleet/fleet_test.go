@@ -67,7 +67,7 @@ func start(t *testing.T, f *fleet.Fleet, role string) *fleet.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	process, err := f.Start(fleet.Command{Name: role, Path: path, Env: []string{roleVariable + "=" + role}})
+	process, err := f.Start(t.Context(), fleet.Command{Name: role, Path: path, Env: []string{roleVariable + "=" + role}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +161,20 @@ func TestCloseLeavesNoProcess(t *testing.T) {
 	f.Close() // of nothing
 }
 
+func TestAProcessEndsWithItsContext(t *testing.T) {
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	process, err := newFleet(t).Start(ctx, fleet.Command{Name: "stubborn", Path: path, Env: []string{roleVariable + "=stubborn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-process.Ended()
+}
+
 func TestKill(t *testing.T) {
 	process := start(t, newFleet(t), "stubborn")
 	process.Kill()
@@ -172,7 +186,7 @@ func TestKill(t *testing.T) {
 }
 
 func TestStartOfNothing(t *testing.T) {
-	_, err := newFleet(t).Start(fleet.Command{Name: "ghost", Path: "/no/such/program"})
+	_, err := newFleet(t).Start(t.Context(), fleet.Command{Name: "ghost", Path: "/no/such/program"})
 	if err == nil || !strings.Contains(err.Error(), "start ghost") {
 		t.Errorf("error %v, want one that names the process", err)
 	}
@@ -213,7 +227,7 @@ func write(t *testing.T, file, text string) {
 }
 
 func TestFreeAddress(t *testing.T) {
-	address, err := fleet.FreeAddress()
+	address, err := fleet.FreeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

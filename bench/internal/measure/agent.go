@@ -20,11 +20,11 @@ func (l *Lab) startAgent(ctx context.Context) error {
 			return nil
 		}
 	}
-	address, err := fleet.FreeAddress()
+	address, err := fleet.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	process, err := l.Fleet.Start(fleet.Command{
+	process, err := l.Fleet.Start(ctx, fleet.Command{
 		Name: "agent",
 		Path: l.binaries[agentFolder].Path,
 		Args: []string{"-addr", address},

@@ -33,11 +33,11 @@ func TestProbeTellsWhyAServerIsNotThere(t *testing.T) {
 	}
 	members := fleet.New(os.Environ())
 	defer members.Close()
-	process, err := members.Start(fleet.Command{Name: "hopeless", Path: path, Env: []string{failVariable + "=1"}})
+	process, err := members.Start(t.Context(), fleet.Command{Name: "hopeless", Path: path, Env: []string{failVariable + "=1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := fleet.FreeAddress()
+	address, err := fleet.FreeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestProbeTellsWhyAServerIsNotThere(t *testing.T) {
 }
 
 func TestDialUntilOpenEndsWithItsContext(t *testing.T) {
-	address, err := fleet.FreeAddress()
+	address, err := fleet.FreeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func (l *Lab) Compare(ctx context.Context, stacks []Stack) (*Rounds, error) {
 	}
 	rounds := NewRounds(stacks, l.Config.Callers)
 	for round := range l.Config.Rounds {
-		l.tell("round %d of %d", round+1, l.Config.Rounds)
+		l.tellf("round %d of %d", round+1, l.Config.Rounds)
 		if err := l.round(ctx, pairs, rounds); err != nil {
 			return nil, err
 		}

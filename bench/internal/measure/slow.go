@@ -75,7 +75,7 @@ func (l *Lab) Slow(ctx context.Context, policies []Policy) ([]Slow, error) {
 		contests[i] = c
 	}
 	for round := range l.Config.SlowRounds {
-		l.tell("slow instance, round %d of %d", round+1, l.Config.SlowRounds)
+		l.tellf("slow instance, round %d of %d", round+1, l.Config.SlowRounds)
 		for _, c := range contests {
 			if err := c.sample(ctx, l.Config); err != nil {
 				return nil, err

@@ -67,9 +67,9 @@ func Variants() []Stack {
 		stacks = append(stacks, variant(workers+" workers", []string{"-workers", workers}, nil))
 	}
 	for _, connections := range []string{"2", "3", "4"} {
-		stacks = append(stacks, variant(connections+" connections", nil, []string{"-connections", connections}))
-		stacks = append(stacks, variant("64 workers, "+connections+" connections",
-			[]string{"-workers", "64"}, []string{"-connections", connections}))
+		stacks = append(stacks,
+			variant(connections+" connections", nil, []string{"-connections", connections}),
+			variant("64 workers, "+connections+" connections", []string{"-workers", "64"}, []string{"-connections", connections}))
 	}
 	buffers := func(name string, args ...string) Stack { return variant(name, args, args) }
 	return append(stacks,
@@ -133,7 +133,7 @@ func (l *Lab) build(ctx context.Context, folder string) error {
 	if _, done := l.binaries[folder]; done {
 		return nil
 	}
-	l.tell("build %s", folder)
+	l.tellf("build %s", folder)
 	binary, err := fleet.Build(ctx, l.Dir, "stacks/"+folder, l.Out)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (l *Lab) build(ctx context.Context, folder string) error {
 	return nil
 }
 
-func (l *Lab) tell(format string, args ...any) {
+func (l *Lab) tellf(format string, args ...any) {
 	fmt.Fprintf(l.Progress, format+"\n", args...)
 }
 
@@ -156,7 +156,7 @@ type instance struct {
 // serve starts a server under the name and waits until it answers a call. delay is how long each of its
 // calls takes.
 func (l *Lab) serve(ctx context.Context, stack Stack, name string, delay time.Duration) (*instance, error) {
-	address, err := fleet.FreeAddress()
+	address, err := fleet.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (l *Lab) serve(ctx context.Context, stack Stack, name string, delay time.Du
 		command.Args = append([]string{"-delay", delay.String()}, command.Args...)
 	}
 	began := time.Now()
-	process, err := l.Fleet.Start(command)
+	process, err := l.Fleet.Start(ctx, command)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (l *Lab) dial(ctx context.Context, stack Stack, target string) (*client, er
 		command.Env = l.agentEnv()
 	}
 	began := time.Now()
-	process, err := l.Fleet.Start(command)
+	process, err := l.Fleet.Start(ctx, command)
 	if err != nil {
 		return nil, err
 	}

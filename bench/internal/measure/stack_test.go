@@ -13,7 +13,7 @@ func TestWorkersArePandas(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := regexp.MustCompile(`streamWorkers\s*=\s*(\d+)`).FindSubmatch(source)
-	if found == nil || string(found[1]) != strconv.Itoa(pandaWorkers) {
+	if len(found) != 2 || string(found[1]) != strconv.Itoa(pandaWorkers) {
 		t.Errorf("pandaWorkers = %d; Panda's server has %q", pandaWorkers, found)
 	}
 }

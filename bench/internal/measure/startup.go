@@ -37,7 +37,7 @@ func (l *Lab) StartUps(ctx context.Context, stacks []Stack) ([]StartUp, error) {
 		order[i] = i
 	}
 	for turn := range l.Config.StartUps {
-		l.tell("start-up %d of %d", turn+1, l.Config.StartUps)
+		l.tellf("start-up %d of %d", turn+1, l.Config.StartUps)
 		for _, i := range order {
 			if err := l.startUp(ctx, &results[i], fmt.Sprintf("hello-%d", turn)); err != nil {
 				return nil, err

@@ -65,7 +65,7 @@ func machine(r Results) string {
 func throughput(r *measure.Rounds) string {
 	t := table{title: "Calls per second, as a multiple of grpc-go's in the same round (quartiles)", header: []string{"stack"}}
 	for _, callers := range r.Callers {
-		t.header = append(t.header, plural(callers, "caller"))
+		t.header = append(t.header, callersText(callers))
 	}
 	for _, stack := range r.Stacks {
 		row := []string{stack.Name}
@@ -84,7 +84,7 @@ func throughput(r *measure.Rounds) string {
 func latency(r *measure.Rounds) string {
 	t := table{title: "Latency, p50 / p99 in µs", header: []string{"stack"}}
 	for _, callers := range r.Callers {
-		t.header = append(t.header, plural(callers, "caller"))
+		t.header = append(t.header, callersText(callers))
 	}
 	for _, stack := range r.Stacks {
 		row := []string{stack.Name}
@@ -100,7 +100,7 @@ func latency(r *measure.Rounds) string {
 func costs(r *measure.Rounds) string {
 	callers := costLevel(r)
 	t := table{
-		title: "Cost of a call at " + plural(callers, "caller"),
+		title: "Cost of a call at " + callersText(callers),
 		header: []string{"stack", "processor, client and server", "against grpc-go (quartiles)",
 			"allocations, client + server"},
 	}
@@ -230,11 +230,11 @@ func milliseconds(seconds float64) string {
 	}
 }
 
-func plural(n int, noun string) string {
+func callersText(n int) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 caller"
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d callers", n)
 }
 
 // table is a Markdown table under a line that says what it shows.

@@ -84,7 +84,7 @@ func roundTargets(r *measure.Rounds) []target {
 		for _, callers := range targetCallers {
 			got := r.Ratio(measure.NamePanda, base.stack, callers, rate)
 			if got.Samples > 0 {
-				all = append(all, atLeast(base.what+", "+plural(callers, "caller"), base.want, got))
+				all = append(all, atLeast(base.what+", "+callersText(callers), base.want, got))
 			}
 		}
 	}

@@ -27,8 +27,8 @@ func (h *Histogram) Record(latency time.Duration) {
 
 // Add counts all that other has counted.
 func (h *Histogram) Add(other *Histogram) {
-	for i, n := range other.counts {
-		h.counts[i] += n
+	for i := range other.counts {
+		h.counts[i] += other.counts[i]
 	}
 	h.total += other.total
 }
@@ -44,8 +44,8 @@ func (h *Histogram) Quantile(share float64) time.Duration {
 	}
 	rank := max(uint64(share*float64(h.total)+0.5), 1)
 	var seen uint64
-	for i, n := range h.counts {
-		seen += uint64(n)
+	for i := range h.counts {
+		seen += uint64(h.counts[i])
 		if seen >= rank {
 			return middleOf(i)
 		}

@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"runtime"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -53,7 +53,7 @@ type feeder func(first int) (update func())
 
 // Measure tells both clients of n instances, over and over.
 func Measure(ctx context.Context, n, updates int) ([]Cost, error) {
-	behind, err := serve()
+	behind, err := serve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -107,23 +107,24 @@ func perUpdate(n int, prepare func(i int) func()) PerUpdate {
 type server struct {
 	grpc    *grpc.Server
 	address string
-	served  chan error
+	serving sync.WaitGroup
 }
 
-func serve() (*server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func serve(ctx context.Context) (*server, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("serve the instances: %w", err)
 	}
-	s := &server{grpc: grpc.NewServer(), address: listener.Addr().String(), served: make(chan error, 1)}
+	s := &server{grpc: grpc.NewServer(), address: listener.Addr().String()}
 	hellopb.RegisterHelloServer(s.grpc, &hello.Server{})
-	go func() { s.served <- s.grpc.Serve(listener) }()
+	s.serving.Go(func() { _ = s.grpc.Serve(listener) }) // a client whose server has failed tells of it
 	return s, nil
 }
 
 func (s *server) stop() {
 	s.grpc.Stop()
-	<-s.served
+	s.serving.Wait()
 }
 
 // dial reaches the one server whatever the instance's address is.
@@ -171,7 +172,7 @@ func dialPanda(ctx context.Context, server *server, n int) (feeder, func() error
 	registry := &feed{initial: snapshot(0, n), updates: make(chan func(discovery.Snapshot), 1)}
 	conn, err := panda.Dial("hello",
 		panda.WithRegistry(registry),
-		panda.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		panda.WithLogger(slog.New(slog.DiscardHandler)),
 		panda.WithDialOptions(grpc.WithContextDialer(server.dial)))
 	if err != nil {
 		return nil, nil, err

@@ -19,7 +19,6 @@ func main() {
 	connections := flag.Int("connections", 1, "how many connections the callers share out among themselves")
 	writeBuffer := flag.Int("write-buffer", -1, "setting of grpc-go; its default when negative")
 	readBuffer := flag.Int("read-buffer", -1, "setting of grpc-go; its default when negative")
-	sharedWrite := flag.Bool("shared-write", false, "setting of grpc-go")
 	flag.Parse()
 	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
 	if *writeBuffer >= 0 {
@@ -27,9 +26,6 @@ func main() {
 	}
 	if *readBuffer >= 0 {
 		options = append(options, grpc.WithReadBufferSize(*readBuffer))
-	}
-	if *sharedWrite {
-		options = append(options, grpc.WithSharedWriteBuffer(true))
 	}
 	os.Exit(child.Drive(os.Stdin, os.Stdout, os.Stderr, func() ([]child.Call, func() error, error) {
 		return dial(*target, *connections, options)

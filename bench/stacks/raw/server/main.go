@@ -18,13 +18,12 @@ import (
 
 // settings are grpc-go's, by flag.
 var settings = map[string]func(int) grpc.ServerOption{
-	"workers":      func(n int) grpc.ServerOption { return grpc.NumStreamWorkers(uint32(n)) }, //nolint:gosec // a small number from the harness
+	"workers":      func(n int) grpc.ServerOption { return grpc.NumStreamWorkers(uint32(n)) },
 	"write-buffer": grpc.WriteBufferSize,
 	"read-buffer":  grpc.ReadBufferSize,
-	"shared-write": func(n int) grpc.ServerOption { return grpc.SharedWriteBuffer(n > 0) },
-	"window":       func(n int) grpc.ServerOption { return grpc.StaticStreamWindowSize(int32(n)) }, //nolint:gosec // as above
-	"conn-window":  func(n int) grpc.ServerOption { return grpc.StaticConnWindowSize(int32(n)) },   //nolint:gosec // as above
-	"max-streams":  func(n int) grpc.ServerOption { return grpc.MaxConcurrentStreams(uint32(n)) },  //nolint:gosec // as above
+	"window":       func(n int) grpc.ServerOption { return grpc.StaticStreamWindowSize(int32(n)) },
+	"conn-window":  func(n int) grpc.ServerOption { return grpc.StaticConnWindowSize(int32(n)) },
+	"max-streams":  func(n int) grpc.ServerOption { return grpc.MaxConcurrentStreams(uint32(n)) },
 }
 
 func main() {
@@ -47,12 +46,14 @@ func main() {
 }
 
 func serve(ctx context.Context, addr string, delay time.Duration, options []grpc.ServerOption) error {
-	listener, err := net.Listen("tcp", addr)
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	server := grpc.NewServer(options...)
 	hellopb.RegisterHelloServer(server, &hello.Server{Delay: delay})
-	defer context.AfterFunc(ctx, server.Stop)()
+	defer server.Stop()
+	context.AfterFunc(ctx, server.Stop)
 	return server.Serve(listener)
 }
