@@ -218,4 +218,3 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return string(t.text)
 }
-
