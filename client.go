@@ -41,6 +41,7 @@ type Conn struct {
 	grpc      *grpc.ClientConn
 	target    *target
 	available *loadbalance.Availability
+	again     grpc.UnaryClientInterceptor // called by unary: a chain of two would cost each call an allocation
 	wait      time.Duration
 }
 
@@ -59,7 +60,7 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial service %q: %w", service, err)
 	}
-	c := &Conn{target: t, available: available, wait: config.wait}
+	c := &Conn{target: t, available: available, again: retry.NewInterceptor(protoregistry.GlobalFiles), wait: config.wait}
 	dialOptions := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithResolvers(&resolverBuilder{target: t, available: available}),
@@ -69,7 +70,7 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 			Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMost},
 			MinConnectTimeout: connectTimeout,
 		}),
-		grpc.WithChainUnaryInterceptor(c.unary, retry.NewInterceptor(protoregistry.GlobalFiles)),
+		grpc.WithChainUnaryInterceptor(c.unary),
 		grpc.WithChainStreamInterceptor(c.stream, loadbalance.MarkStream),
 	}
 	c.grpc, err = grpc.NewClient(resolverScheme+":///"+url.PathEscape(service), append(dialOptions, config.grpc...)...)
@@ -123,7 +124,7 @@ func (c *Conn) unary(ctx context.Context, method string, req, reply any, cc *grp
 			return err
 		}
 	}
-	err := invoke(tracecontext.Outgoing(ctx), method, req, reply, cc, opts...)
+	err := c.again(tracecontext.Outgoing(ctx), method, req, reply, cc, invoke, opts...)
 	if err != nil && !c.available.Ready() {
 		return c.target.clarify(err)
 	}

@@ -23,6 +23,7 @@ type Observer struct {
 	logger  *slog.Logger
 	methods map[string]*metrics.GRPCMethod // by full name
 	others  *metrics.GRPCMethod
+	epoch   time.Time // time since then costs one reading of the clock, where time.Now costs two
 }
 
 // New returns an observer that counts into r and logs panics.
@@ -32,6 +33,7 @@ func New(r *metrics.Registry, logger *slog.Logger) *Observer {
 		methods: map[string]*metrics.GRPCMethod{},
 		// For a server that handles methods it has not registered: callers must not make series.
 		others: r.GRPC("unary", "unknown", "unknown"),
+		epoch:  time.Now(),
 	}
 }
 
@@ -67,12 +69,12 @@ func (o *Observer) method(name string) *metrics.GRPCMethod {
 func (o *Observer) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
 	m := o.method(info.FullMethod)
 	m.Started()
-	started := time.Now()
+	started := time.Since(o.epoch)
 	defer func() {
 		if p := recover(); p != nil {
 			answer, err = nil, o.panicked(ctx, info.FullMethod, p)
 		}
-		m.Handled(code(err), time.Since(started))
+		m.Handled(code(err), time.Since(o.epoch)-started)
 	}()
 	return handle(ctx, request)
 }
@@ -81,12 +83,12 @@ func (o *Observer) Unary(ctx context.Context, request any, info *grpc.UnaryServe
 func (o *Observer) Stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	m := o.method(info.FullMethod)
 	m.Started()
-	started := time.Now()
+	started := time.Since(o.epoch)
 	defer func() {
 		if p := recover(); p != nil {
 			err = o.panicked(stream.Context(), info.FullMethod, p)
 		}
-		m.Handled(code(err), time.Since(started))
+		m.Handled(code(err), time.Since(o.epoch)-started)
 	}()
 	return handle(service, stream)
 }

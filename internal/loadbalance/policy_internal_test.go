@@ -86,6 +86,7 @@ func build(t *testing.T) (*channel, *policy, *Availability) {
 func tell(t *testing.T, b *policy, a *Availability, list []discovery.Instance, change func(*Config)) {
 	t.Helper()
 	config := DefaultConfig()
+	config.ConnectionsPerInstance = 1
 	if change != nil {
 		change(&config)
 	}
