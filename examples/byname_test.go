@@ -1,11 +1,14 @@
 package examples_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/pandakit/panda"
 )
 
 // withAgent starts an agent, and returns the environment that leads programs to it.
@@ -53,6 +56,39 @@ func TestWebCallsHelloByName(t *testing.T) {
 	body := get(t, "http://"+address+"/?name="+url.QueryEscape("<b>熊猫</b>"), http.StatusOK)
 	if !strings.Contains(body, "你好,&lt;b&gt;熊猫&lt;/b&gt;") {
 		t.Errorf("the page holds no greeting, escaped:\n%s", body)
+	}
+}
+
+// The variable that leads a client to its registry is read when the client is made.
+func TestRPCByName(t *testing.T) {
+	env := withAgent(t)
+	start(t, env, "panda").logged("registered")
+	t.Setenv("CONSUL_HTTP_ADDR", strings.TrimPrefix(env[0], "CONSUL_HTTP_ADDR="))
+
+	client := panda.DialRPC("panda")
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var reply int
+	if err := client.Call(ctx, "Panda.GetInfo", 100, &reply); err != nil || reply != 200 {
+		t.Errorf("Panda.GetInfo of 100 is %d (%v), want 200", reply, err)
+	}
+}
+
+func TestHTTPByName(t *testing.T) {
+	env := withAgent(t)
+	start(t, env, "panda").logged("registered")
+	t.Setenv("CONSUL_HTTP_ADDR", strings.TrimPrefix(env[0], "CONSUL_HTTP_ADDR="))
+
+	client := panda.HTTPClient()
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("http://panda.service.consul/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); string(body) != "hello world!" {
+		t.Errorf("GET / answers %s %q (%v), want hello world!", resp.Status, body, err)
 	}
 }
 
