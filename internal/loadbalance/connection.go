@@ -28,6 +28,7 @@ type member struct {
 	// For the picker.
 	ready atomic.Pointer[[]*connection] // those that take calls; never empty, nil when there is none
 	spare atomic.Pointer[connection]    // to be opened when the ready ones are busy; nil when there is none
+	last  atomic.Pointer[connection]    // the one that pick stays with; it may be ready no more
 
 	// Guarded by policy.mu.
 	connections []*connection // the first is always kept open
@@ -43,22 +44,33 @@ type connection struct {
 	state   connectivity.State
 }
 
-// pick returns the connection with the fewest calls in flight, and opens another one when even that is busy.
+// pick returns a connection to use, and opens another one when all are busy. It stays with the one it took
+// last until that has growAt more calls in flight than another: calls made one after the other on one connection
+// leave in one packet, while taking turns would give each a system call of its own.
 func (m *member) pick() *connection {
 	ready := m.ready.Load()
 	if ready == nil {
 		return nil
 	}
-	best := (*ready)[0]
+	best, last := (*ready)[0], m.last.Load()
+	stay := best == last
 	for _, c := range (*ready)[1:] {
+		stay = stay || c == last
 		if c.calls.Load() < best.calls.Load() {
 			best = c
 		}
 	}
-	if best.calls.Load() >= growAt {
-		if spare := m.spare.Swap(nil); spare != nil {
+	busy := best.calls.Load()
+	if busy >= growAt {
+		if spare := m.spare.Load(); spare != nil && m.spare.CompareAndSwap(spare, nil) {
 			spare.subConn.Connect()
 		}
+	}
+	if stay && last.calls.Load() < busy+growAt {
+		return last
+	}
+	if best != last {
+		m.last.Store(best)
 	}
 	return best
 }
