@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -75,11 +76,7 @@ func (l *Load) call(ctx context.Context, caller int, count *Count, one func(cont
 func (l *Load) Answers() map[uint32]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	answers := make(map[uint32]int, len(l.answers))
-	for pid, n := range l.answers {
-		answers[pid] = n
-	}
-	return answers
+	return maps.Clone(l.answers)
 }
 
 // Stop lets every caller finish its last call and returns the counts.

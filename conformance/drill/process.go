@@ -59,7 +59,7 @@ func Start(t testing.TB, environment []string, program string, args ...string) *
 }
 
 // PID returns the process's ID.
-func (p *Process) PID() uint32 { return uint32(p.cmd.Process.Pid) } //nolint:gosec // a process ID is no larger
+func (p *Process) PID() uint32 { return uint32(p.cmd.Process.Pid) } // a process ID is no larger
 
 // Kill ends the process as kill -9 does and waits for its end.
 func (p *Process) Kill() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -165,15 +166,21 @@ func leader(ctx context.Context, address string) bool {
 func freePorts(t testing.TB) ports {
 	t.Helper()
 	var taken []int
+	var held []io.Closer // until all are found, so that they differ
+	defer func() {
+		for _, h := range held {
+			_ = h.Close()
+		}
+	}()
 	for len(taken) < 4 {
 		listener, err := net.Listen("tcp", local(0))
 		if err != nil {
 			t.Fatalf("find a free port: %v", err)
 		}
-		defer listener.Close() // after all are found, so that they differ
-		port := listener.Addr().(*net.TCPAddr).Port
+		held = append(held, listener)
+		port := listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener has no other
 		if packets, err := net.ListenPacket("udp", local(port)); err == nil {
-			defer packets.Close()
+			held = append(held, packets)
 			taken = append(taken, port)
 		}
 	}

@@ -16,17 +16,34 @@ import (
 	"github.com/pandakit/panda/internal/agent"
 )
 
-// TestAnswers holds status and text where clients and people depend on them.
-func TestAnswers(t *testing.T) {
+// answer is status and beginning of the text where clients and people depend on them.
+type answer struct {
+	method, path, body string
+	status             int
+	want               string // nothing at all when empty
+}
+
+// holdAnswers asks an agent with an instance web1 and a check tcp.
+func holdAnswers(t *testing.T, answers []answer) {
+	t.Helper()
 	a := start(t, agent.Config{})
 	a.register(t, ttl("web", "web1", "10m"))
 	a.register(t, &api.AgentServiceRegistration{Name: "tcp", Check: &api.AgentServiceCheck{TCP: "127.0.0.1:1", Interval: "1h", CheckID: "tcp"}})
-	register, check := "/v1/agent/service/register", "/v1/agent/check/register"
-	for _, test := range []struct {
-		method, path, body string
-		status             int
-		want               string
-	}{
+	for _, test := range answers {
+		name := test.method + " " + test.path + " " + test.body[:min(len(test.body), 60)]
+		response, text := a.do(t, test.method, test.path, test.body)
+		if response.StatusCode != test.status || !strings.HasPrefix(text, test.want) || (test.want == "" && text != "") {
+			t.Errorf("%s: %d %q, want %d %q", name, response.StatusCode, text, test.status, test.want)
+		}
+	}
+	if strings.Contains(a.log.String(), "ERROR") {
+		t.Errorf("logged errors for mistakes of clients:\n%s", a.log.String())
+	}
+}
+
+func TestAnswersToRegistrations(t *testing.T) {
+	const register = "/v1/agent/service/register"
+	holdAnswers(t, []answer{
 		{"GET", register, "", 405, "method GET not allowed"},
 		{"POST", "/v1/health/service/web", "", 405, "method POST not allowed"},
 		{"HEAD", "/v1/agent/services", "", 405, ""},
@@ -61,7 +78,12 @@ func TestAnswers(t *testing.T) {
 		{"PUT", register, `{"Name":"consul"}`, 400, `Bad request: Service ID "consul" is the agent's own`},
 		{"PUT", register, `{"Name":"w","Tags":null,"Check":{},"Checks":[null]}`, 200, ""},
 		{"PUT", register, `{"Name":"w"` + strings.Repeat(" ", 512<<10) + `}`, 413, "Request body too large, max size: 524288 bytes"},
+	})
+}
 
+func TestAnswersToChanges(t *testing.T) {
+	const check = "/v1/agent/check/register"
+	holdAnswers(t, []answer{
 		{"PUT", "/v1/agent/service/deregister/nope", "", 404, `Unknown service ID "nope". Ensure that the service ID is passed, not the service name.`},
 		{"PUT", "/v1/agent/service/deregister/consul", "", 404, `Unknown service ID "consul".`},
 		{"PUT", "/v1/agent/service/deregister/", "", 404, `Unknown service ID "".`},
@@ -83,7 +105,11 @@ func TestAnswers(t *testing.T) {
 		{"PUT", "/v1/agent/maintenance?enable=x", "", 400, `Bad request: Invalid value for enable: "x"`},
 		{"PUT", "/v1/agent/service/maintenance/nope?enable=true", "", 404, `Unknown service ID "nope".`},
 		{"PUT", "/v1/agent/service/maintenance/?enable=true", "", 400, "Bad request: Missing service ID"},
+	})
+}
 
+func TestAnswersToReads(t *testing.T) {
+	holdAnswers(t, []answer{
 		{"GET", "/v1/health/service/", "", 400, "Bad request: Missing service name"},
 		{"GET", "/v1/health/checks/", "", 400, "Bad request: Missing service name"},
 		{"GET", "/v1/health/node/", "", 400, "Bad request: Missing node name"},
@@ -109,22 +135,14 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/v1/status/leader", "", 200, `"127.0.0.1:8300"`},
 		{"GET", "/v1/status/peers", "", 200, `["127.0.0.1:8300"]`},
 
+		{"PUT", "/v1/agent/service/register", `{"Name":"w","Tags":null,"Check":{},"Checks":[null]}`, 200, ""},
 		{"GET", "/v1/agent/health/service/id/nope", "", 404, `{"AggregatedStatus":"critical","Service":null,"Checks":null}`},
 		{"GET", "/v1/agent/health/service/name/nope", "", 404, `[]`},
 		{"GET", "/v1/agent/health/service/name/nope?format=text", "", 404, "ServiceName nope Not Found"},
 		{"GET", "/v1/agent/health/service/id/", "", 400, "Bad request: Missing serviceID"},
 		{"GET", "/v1/agent/health/service/id/web1?format=text", "", 503, "critical"},
 		{"GET", "/v1/agent/health/service/name/w?format=text", "", 200, "passing"},
-	} {
-		name := test.method + " " + test.path + " " + test.body[:min(len(test.body), 60)]
-		response, text := a.do(t, test.method, test.path, test.body)
-		if response.StatusCode != test.status || !strings.HasPrefix(text, test.want) || (test.want == "" && text != "") {
-			t.Errorf("%s: %d %q, want %d %q", name, response.StatusCode, text, test.status, test.want)
-		}
-	}
-	if strings.Contains(a.log.String(), "ERROR") {
-		t.Errorf("logged errors for mistakes of clients:\n%s", a.log.String())
-	}
+	})
 }
 
 func manyKeys(n int) string {

@@ -81,7 +81,7 @@ func TestPanicBecomesInternal(t *testing.T) {
 
 type fakeStream struct {
 	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // a stream is asked for its context
+	ctx context.Context
 }
 
 func (s fakeStream) Context() context.Context { return s.ctx }

@@ -47,14 +47,14 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if endpoint == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	connection := endpoint.Value.(*member).pick()
+	connection := endpoint.Value.(*member).pick() //nolint:forcetypeassert // the pool's endpoints are those of newMember
 	if connection == nil {
 		// It was lost this moment; the policy is about to make waiting calls look anew.
 		p.pool.Done(endpoint, kind, now, now, p2c.Ignored)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
 	connection.calls.Add(1)
-	c := p.calls.Get().(*call)
+	c := p.calls.Get().(*call) //nolint:forcetypeassert // what New makes
 	c.endpoint, c.connection, c.started, c.kind = endpoint, connection, now, kind
 	return balancer.PickResult{SubConn: connection.subConn, Done: c.done}, nil
 }

@@ -3,6 +3,7 @@ package loadbalance
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,6 +174,7 @@ func (b *policy) open(m *member) {
 	}
 	for len(m.connections) < wanted {
 		c := &connection{state: connectivity.Idle}
+		//nolint:staticcheck // the notice is about several addresses; there is no other way to make one
 		subConn, err := b.cc.NewSubConn([]resolver.Address{{Addr: m.address}}, balancer.NewSubConnOptions{
 			HealthCheckEnabled: true,
 			StateListener:      func(s balancer.SubConnState) { b.connectionChanged(m, c, s) },
@@ -216,12 +218,7 @@ func (b *policy) connectionChanged(m *member, c *connection, s balancer.SubConnS
 }
 
 func (m *member) has(c *connection) bool {
-	for _, other := range m.connections {
-		if other == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.connections, c)
 }
 
 // setReady counts m as ready or not. b.mu is held.

@@ -68,7 +68,7 @@ func parseFrame(b []byte) frame {
 
 func appendFrame(b []byte, f frame, payload ...byte) []byte {
 	n := len(payload)
-	b = append(b, byte(n>>16), byte(n>>8), byte(n), byte(f.kind), byte(f.flags))
+	b = append(b, byte(n>>16), byte(n>>8), byte(n), byte(f.kind), byte(f.flags)) //nolint:gosec // three bytes of a length that fits them
 	b = binary.BigEndian.AppendUint32(b, f.stream)
 	return append(b, payload...)
 }

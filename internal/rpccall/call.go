@@ -205,7 +205,7 @@ func send(ctx context.Context, stream grpc.ClientStream, next source) error {
 			return err
 		}
 		if stream.SendMsg(message) != nil {
-			return nil
+			return nil //nolint:nilerr // receiving tells what is wrong with the stream
 		}
 	}
 }

@@ -22,7 +22,7 @@ func describing(t *testing.T, lines ...string) ([]string, describe) {
 		full, methods, _ := strings.Cut(line, ": ")
 		dot := strings.LastIndexByte(full, '.')
 		service := &descriptorpb.ServiceDescriptorProto{Name: proto.String(full[dot+1:])}
-		for _, m := range strings.Fields(methods) {
+		for m := range strings.FieldsSeq(methods) {
 			service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
 				Name: proto.String(m), InputType: proto.String("." + full[:dot] + ".M"), OutputType: proto.String("." + full[:dot] + ".M"),
 			})

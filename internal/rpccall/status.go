@@ -52,7 +52,7 @@ func newStatusError(err error, encode func(protoreflect.Message) ([]byte, error)
 	for _, detail := range st.Proto().GetDetails() {
 		text, err := encode(detail.ProtoReflect())
 		if err != nil {
-			text, _ = json.Marshal(map[string]string{"@type": detail.GetTypeUrl(), "error": err.Error()}) // strings always encode
+			text, _ = json.Marshal(map[string]string{"@type": detail.GetTypeUrl(), "error": err.Error()}) //nolint:errchkjson // strings always encode
 		}
 		e.Details = append(e.Details, text)
 	}

@@ -21,7 +21,7 @@ func memory() (resident, private uint64) {
 	if err != nil {
 		return 0, 0
 	}
-	return parseMemory(string(text), uint64(os.Getpagesize())) //nolint:gosec // a page's size is positive
+	return parseMemory(string(text), uint64(os.Getpagesize())) // a page's size is positive
 }
 
 // parseMemory reads "total resident shared ...", in pages.

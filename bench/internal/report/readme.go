@@ -23,7 +23,7 @@ func Update(file, report string) error {
 	if err != nil {
 		return fmt.Errorf("update report in %s: %w", file, err)
 	}
-	if err := os.WriteFile(file, []byte(updated), 0o644); err != nil { //nolint:gosec // a document
+	if err := os.WriteFile(file, []byte(updated), 0o644); err != nil {
 		return fmt.Errorf("update report: %w", err)
 	}
 	return nil

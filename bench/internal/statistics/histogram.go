@@ -59,7 +59,7 @@ func bucketOf(latency time.Duration) int {
 	if shift > maxShift {
 		return buckets - 1
 	}
-	return shift*half + int(ns>>shift) //nolint:gosec // under 128 after the shift
+	return shift*half + int(ns>>shift) // under 128 after the shift
 }
 
 func middleOf(bucket int) time.Duration {

@@ -27,7 +27,7 @@ func (instance) Write(ctx context.Context, in *drillpb.Request) (*drillpb.Reply,
 func work(ctx context.Context, in *drillpb.Request) (*drillpb.Reply, error) {
 	select {
 	case <-time.After(time.Duration(in.GetWorkUs()) * time.Microsecond):
-		return &drillpb.Reply{Pid: uint32(os.Getpid())}, nil //nolint:gosec // a process ID is no larger
+		return &drillpb.Reply{Pid: uint32(os.Getpid())}, nil // a process ID is no larger
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

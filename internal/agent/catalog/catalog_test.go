@@ -58,13 +58,14 @@ func topics() map[string]catalog.Topic {
 	}
 }
 
-// TestWriteTouchesItsTopicsAlone holds, for each kind of change, which topics rise and wake, and that
-// the others do neither.
-func TestWriteTouchesItsTopicsAlone(t *testing.T) {
-	for name, test := range map[string]struct {
-		change func(*catalog.Writer) error
-		want   []string
-	}{
+// kind is a kind of change, and the topics that it touches.
+type kind struct {
+	change func(*catalog.Writer) error
+	want   []string
+}
+
+func kinds() map[string]kind {
+	return map[string]kind{
 		"new node": {func(w *catalog.Writer) error {
 			return w.SetNode(&consulwire.Node{Node: "n3"})
 		}, []string{"nodes"}},
@@ -127,36 +128,45 @@ func TestWriteTouchesItsTopicsAlone(t *testing.T) {
 			c.ServiceID = "web1"
 			return w.SetCheck(c)
 		}, []string{"checks", "web", "db"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := seeded(t)
-			before, marks := c.View(), map[string]catalog.Mark{}
-			for name, topic := range topics() {
-				marks[name] = before.Mark(topic)
-			}
-			write(t, c, test.change)
-			after := c.View()
-			if rose := after.Index() > before.Index(); rose != (len(test.want) > 0) {
-				t.Errorf("index went from %d to %d", before.Index(), after.Index())
-			}
-			for name, topic := range topics() {
-				want := slices.Contains(test.want, name)
-				mark := after.Mark(topic)
-				if rose := mark.Index > marks[name].Index; rose != want {
-					t.Errorf("%s: index went from %d to %d, want a rise: %v", name, marks[name].Index, mark.Index, want)
-				}
-				if want && mark.Index != after.Index() {
-					t.Errorf("%s: index %d is not the write's %d", name, mark.Index, after.Index())
-				}
-				// The channel of a service that never existed may close for nothing.
-				if woke := closed(marks[name].Changed); woke != want && name != "new" {
-					t.Errorf("%s: woke: %v, want %v", name, woke, want)
-				}
-				if want && !closed(marks[name].Changed) {
-					t.Errorf("%s did not wake", name)
-				}
-			}
-		})
+	}
+}
+
+// TestWriteTouchesItsTopicsAlone holds, for each kind of change, which topics rise and wake, and that
+// the others do neither.
+func TestWriteTouchesItsTopicsAlone(t *testing.T) {
+	for name, k := range kinds() {
+		t.Run(name, func(t *testing.T) { k.holdTouched(t) })
+	}
+}
+
+func (k kind) holdTouched(t *testing.T) {
+	t.Helper()
+	c := seeded(t)
+	before, marks := c.View(), map[string]catalog.Mark{}
+	for name, topic := range topics() {
+		marks[name] = before.Mark(topic)
+	}
+	write(t, c, k.change)
+	after := c.View()
+	if rose := after.Index() > before.Index(); rose != (len(k.want) > 0) {
+		t.Errorf("index went from %d to %d", before.Index(), after.Index())
+	}
+	for name, topic := range topics() {
+		want := slices.Contains(k.want, name)
+		mark := after.Mark(topic)
+		if rose := mark.Index > marks[name].Index; rose != want {
+			t.Errorf("%s: index went from %d to %d, want a rise: %v", name, marks[name].Index, mark.Index, want)
+		}
+		if want && mark.Index != after.Index() {
+			t.Errorf("%s: index %d is not the write's %d", name, mark.Index, after.Index())
+		}
+		// The channel of a service that never existed may close for nothing.
+		if woke := closed(marks[name].Changed); woke != want && name != "new" {
+			t.Errorf("%s: woke: %v, want %v", name, woke, want)
+		}
+		if want && !closed(marks[name].Changed) {
+			t.Errorf("%s did not wake", name)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,9 +89,10 @@ func (e *Env) PrintJSON(v any) error {
 	return encoder.Encode(v)
 }
 
-// PrintTable writes aligned columns under a header.
+// PrintTable writes aligned columns under a header; no line ends in spaces.
 func (e *Env) PrintTable(header []string, rows [][]string) error {
-	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+	var aligned, trimmed bytes.Buffer
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
 		for i, cell := range row {
 			if i > 0 {
@@ -100,5 +102,13 @@ func (e *Env) PrintTable(header []string, rows [][]string) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(aligned.Bytes()) {
+		trimmed.Write(bytes.TrimRight(line, " \n"))
+		trimmed.WriteByte('\n')
+	}
+	_, err := trimmed.WriteTo(e.Stdout)
+	return err
 }

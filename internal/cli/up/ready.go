@@ -62,7 +62,7 @@ func (s *screen) methodOf(ctx context.Context, service *workspace.Service) strin
 	if err != nil {
 		return ""
 	}
-	defer conn.Close() //nolint:errcheck // nothing more is asked
+	defer conn.Close()
 	methods, err := rpccall.NewClient(conn, 0).Methods(ctx)
 	if err != nil || len(methods) == 0 {
 		return ""

@@ -113,7 +113,7 @@ func probe(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	var leader string
 	if response.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(response.Body, 4096)).Decode(&leader) != nil {
 		return fmt.Errorf("it answers %q to a question for Consul's leader", response.Status)

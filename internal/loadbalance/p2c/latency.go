@@ -39,7 +39,7 @@ func (p *peak) at(now int64, decay float64) float64 {
 // last returns the average as its last sample left it, and 0 when there is no sample. Unlike at it does not
 // make an endpoint that is seldom called look fast.
 func (p *peak) last() float64 {
-	return float64(math.Float32frombits(uint32(p.word.Load() >> 32))) //nolint:gosec // the upper half
+	return float64(math.Float32frombits(uint32(p.word.Load() >> 32))) // the upper half
 }
 
 // observe takes a sample in nanoseconds. Of the lower samples within one tick only the first counts.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,10 +57,8 @@ func fine(int) p2c.Outcome { return p2c.Succeeded }
 // failing returns outcomes that are failures for the given endpoints.
 func failing(bad ...int) func(int) p2c.Outcome {
 	return func(i int) p2c.Outcome {
-		for _, b := range bad {
-			if b == i {
-				return p2c.Failed
-			}
+		if slices.Contains(bad, i) {
+			return p2c.Failed
 		}
 		return p2c.Succeeded
 	}

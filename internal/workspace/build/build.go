@@ -42,22 +42,22 @@ type Target struct {
 type Result struct {
 	Target *Target
 	Took   time.Duration
-	Err    error // a *Failure when it does not compile
+	Err    error // a *[CompileError] when it does not compile
 }
 
-// Failure is what the compiler says of one or several programs: the same text is told once.
-type Failure struct {
+// CompileError is what the compiler says of one or several programs: the same text is told once.
+type CompileError struct {
 	Names []string // of the targets, in their order
 	Text  string   // lines of file:line:column: message, the file relative to the base folder
 }
 
-func (f *Failure) Error() string {
+func (f *CompileError) Error() string {
 	return strings.Join(f.Names, ", ") + " does not compile:\n" + f.Text
 }
 
 // Error tells of all programs that do not compile.
 type Error struct {
-	Failures []*Failure
+	Failures []*CompileError
 	Targets  int // how many were built in all
 }
 
@@ -110,7 +110,7 @@ func All(ctx context.Context, targets []Target, cfg Config) error {
 func summary(errs []error, targets int) error {
 	all := &Error{Targets: targets}
 	for _, err := range errs {
-		failure, ok := errors.AsType[*Failure](err)
+		failure, ok := errors.AsType[*CompileError](err)
 		switch {
 		case err == nil:
 		case !ok:
@@ -125,10 +125,10 @@ func summary(errs []error, targets int) error {
 	return all
 }
 
-func (e *Error) add(failure *Failure) {
-	at := slices.IndexFunc(e.Failures, func(f *Failure) bool { return f.Text == failure.Text })
+func (e *Error) add(failure *CompileError) {
+	at := slices.IndexFunc(e.Failures, func(f *CompileError) bool { return f.Text == failure.Text })
 	if at < 0 {
-		e.Failures = append(e.Failures, &Failure{slices.Clone(failure.Names), failure.Text})
+		e.Failures = append(e.Failures, &CompileError{slices.Clone(failure.Names), failure.Text})
 		return
 	}
 	e.Failures[at].Names = append(e.Failures[at].Names, failure.Names...)
@@ -169,7 +169,7 @@ func (b *builder) build(ctx context.Context, t *Target) error {
 	if text == "" {
 		text = "go build: " + p.Exit().String()
 	}
-	return &Failure{[]string{t.Name}, text}
+	return &CompileError{[]string{t.Name}, text}
 }
 
 // place is the beginning of a compiler's message.

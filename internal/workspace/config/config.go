@@ -87,11 +87,11 @@ func (f *File) Errorf(pos Pos, format string, args ...any) error {
 // error texts are to name it.
 func Read(folder, shown string) (*File, error) {
 	name := filepath.Join(shown, Name)
-	opened, err := os.Open(filepath.Join(folder, Name))
+	opened, err := os.Open(filepath.Join(folder, Name)) //nolint:gosec // the folder is the one that is to be run
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, cause(err))
 	}
-	defer opened.Close() //nolint:errcheck // only read
+	defer opened.Close()
 	data, err := io.ReadAll(io.LimitReader(opened, MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, cause(err))
@@ -122,20 +122,20 @@ func (f *File) Folder(root string, s *Service) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	real, err := filepath.EvalSymlinks(target)
+	folder, err := filepath.EvalSymlinks(target)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) && s.Path == "" {
 			return "", f.Errorf(s.PathPos, "no service %q is found and there is no folder ./%s; set its path", s.Name, s.Name)
 		}
 		return "", f.Errorf(s.PathPos, "path %q of service %q: %v", path, s.Name, cause(err))
 	}
-	if relative, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(relative) {
+	if relative, err := filepath.Rel(root, folder); err != nil || !filepath.IsLocal(relative) {
 		return "", f.Errorf(s.PathPos, "path %q of service %q leads out of the folder of %s", path, s.Name, Name)
 	}
-	if info, err := os.Stat(real); err != nil || !info.IsDir() {
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
 		return "", f.Errorf(s.PathPos, "path %q of service %q is not a folder", path, s.Name)
 	}
-	return real, nil
+	return folder, nil
 }
 
 // FixedPort reports whether a service with this environment listens on a port of its choice rather than on
@@ -158,7 +158,7 @@ func (f *File) checkCycle() error {
 		path = append(path, s.Name)
 		for _, after := range s.After {
 			if at := slices.Index(path, after.Name); at >= 0 {
-				circle := append(path[at:len(path):len(path)], after.Name)
+				circle := slices.Concat(path[at:], []string{after.Name})
 				return f.Errorf(after.Pos, "services wait for each other: %s", strings.Join(circle, " → "))
 			}
 			if next := byName[after.Name]; next != nil && !done[next.Name] {

@@ -245,7 +245,7 @@ func (p parse) list(node ast.Node, what string, each func(text string, at Pos) e
 
 // scalar returns a text, or a number or boolean as it is written: what programs get is text all the same.
 func (p parse) scalar(node ast.Node, what string) (string, error) {
-	text := ""
+	var text string
 	switch n := node.(type) {
 	case *ast.StringNode:
 		text = n.Value

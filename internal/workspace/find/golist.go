@@ -79,7 +79,7 @@ func openModule(ctx context.Context, dir string, environ []string) (Module, erro
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(work), path)
 		}
-		if real, err := filepath.EvalSymlinks(path); err == nil && real == dir {
+		if used, err := filepath.EvalSymlinks(path); err == nil && used == dir {
 			return Module{Dir: dir}, nil
 		}
 	}
