@@ -218,6 +218,33 @@ func get(t *testing.T, client *http.Client, url string) string {
 	return string(body)
 }
 
+func TestIPv6(t *testing.T) {
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("this machine has no IPv6: %v", err)
+	}
+	probe.Close()
+	registry := inmemory.New()
+	service := newService(registry, panda.WithAddress("[::1]:0"))
+	testpb.RegisterTestServiceServer(service, handler{})
+	service.Handle("GET /", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "six") }))
+	service.HandleRPC("Panda", new(Panda))
+	run(t, service)
+	if i := instance(t, registry); i.Address != "::1" {
+		t.Errorf("advertised %q, want ::1", i.Address)
+	}
+	if got, err := echo(t.Context(), dial(t, registry), "sechs"); err != nil || got != "sechs" {
+		t.Errorf("gRPC: got %q, %v", got, err)
+	}
+	var reply int
+	if err := rpcClient(t, registry).Call(t.Context(), "Panda.GetInfo", 6, &reply); err != nil || reply != 106 {
+		t.Errorf("net/rpc: got %d, %v", reply, err)
+	}
+	if body := get(t, httpClient(t, registry), "http://test.service.consul/"); body != "six" {
+		t.Errorf("HTTP: got %q", body)
+	}
+}
+
 func TestClientMayStartFirst(t *testing.T) {
 	registry := inmemory.New()
 	conn := dial(t, registry)

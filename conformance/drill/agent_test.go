@@ -5,10 +5,14 @@ import (
 	"net"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/pandakit/panda/conformance/drill"
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // agent is "panda agent" in a process of its own.
 type agent struct {
