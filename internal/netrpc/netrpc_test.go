@@ -203,7 +203,7 @@ func TestLongRequest(t *testing.T) {
 }
 
 func TestDrainFinishesCalls(t *testing.T) {
-	b := start(t, netrpc.Options{})
+	b := start(t, netrpc.Options{Patience: time.Hour})
 	busy, idle := b.dial(t), b.dial(t)
 	var reply int
 	waiting := busy.Go("Panda.Wait", 5, &reply, nil)
@@ -211,13 +211,15 @@ func TestDrainFinishesCalls(t *testing.T) {
 
 	drained := make(chan error)
 	go func() { drained <- b.server.Drain(t.Context()) }()
-	if err := idle.Call("Panda.Double", 1, new(int)); err == nil { // may come before the drain, which then ends it
-		for idle.Call("Panda.Double", 1, new(int)) == nil {
-			runtime.Gosched()
+	var refusal error
+	for refusal == nil { // until the drain has begun
+		var early *rpc.Client
+		if early, refusal = netrpc.DialHTTP(t.Context(), b.addr); early != nil {
+			early.Close()
 		}
 	}
-	if _, err := netrpc.DialHTTP(t.Context(), b.addr); err == nil || !strings.Contains(err.Error(), "503") {
-		t.Errorf("dial while draining: %v", err)
+	if !strings.Contains(refusal.Error(), "503") {
+		t.Errorf("dial while draining: %v", refusal)
 	}
 	// A connection with a call at work still takes others.
 	if got, err := call[int](t, busy, "Panda.Double", 4); got != 8 || err != "" {
@@ -229,6 +231,9 @@ func TestDrainFinishesCalls(t *testing.T) {
 	}
 	if err := <-drained; err != nil {
 		t.Errorf("Drain: %v", err)
+	}
+	if err := idle.Call("Panda.Double", 1, new(int)); err == nil {
+		t.Error("a connection without calls outlived the drain")
 	}
 }
 

@@ -44,6 +44,9 @@ type Options struct {
 	// MaxConcurrent bounds the calls at work for one connection: 1,024 when zero. Further requests wait
 	// unread.
 	MaxConcurrent int
+	// Patience is how long a drained server takes further requests on a connection that has calls at
+	// work: 1 s when zero.
+	Patience time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -58,6 +61,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = 1024
+	}
+	if o.Patience <= 0 {
+		o.Patience = time.Second
 	}
 	return o
 }
@@ -177,16 +183,13 @@ func (s *Server) remove(c *conn) {
 	}
 }
 
-// patience is how long a drained server takes further requests on a connection that has calls at work.
-const patience = time.Second
-
 // Drain takes no new connection, closes each one as soon as it has no call at work, and returns nil when
-// none is left. A connection that is never without a call is read no further after a second; its calls
+// none is left. A connection that is never without a call is read no further after Options.Patience; its calls
 // are finished. When ctx is done first, what is left is closed at once and the error says how many
 // connections that were; their methods may still be running.
 func (s *Server) Drain(ctx context.Context) error {
 	s.startDraining()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(s.opts.Patience)
 	defer timer.Stop()
 	for {
 		select {
