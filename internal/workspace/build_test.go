@@ -110,7 +110,7 @@ func main() {}
 	if !slices.Equal(got, want) {
 		t.Errorf("failures are %q, want %q", got, want)
 	}
-	if text := "build 4 services: 3 do not compile"; err.Error() != text {
+	if text := "build: 3 of 4 services do not compile"; err.Error() != text {
 		t.Errorf("the error is %q, want %q", err, text)
 	}
 	for _, name := range []string{"bad", "one", "two"} {

@@ -271,7 +271,7 @@ func TestUpTellsWhatDoesNotCompile(t *testing.T) {
 	p := start(t, root, nil, "--agent-port", "0", "./sub/...")
 	p.exits(1)
 	want := "✗ bad does not compile:\n    sub/bad/main.go:5:32: cannot use 1"
-	if got := p.stderr.String(); !strings.Contains(got, want) || !strings.Contains(got, "panda: build 2 services: 1 do not compile; nothing was started\n") {
+	if got := p.stderr.String(); !strings.Contains(got, want) || !strings.Contains(got, "panda: build: 1 of 2 services do not compile; nothing was started\n") {
 		t.Errorf("stderr is\n%s\nwant it to hold\n%s", got, want)
 	}
 	if got := p.stdout.String(); strings.Contains(got, "passing") || strings.Contains(got, "│") {

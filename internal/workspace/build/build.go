@@ -66,7 +66,7 @@ func (e *Error) Error() string {
 	for _, f := range e.Failures {
 		failed += len(f.Names)
 	}
-	return fmt.Sprintf("build %d services: %d do not compile", e.Targets, failed)
+	return fmt.Sprintf("build: %d of %d services do not compile", failed, e.Targets)
 }
 
 // Config is how to build. All fields are required.
