@@ -29,7 +29,6 @@ type common struct {
 
 type serviceConfig struct {
 	common
-	version    string
 	address    string
 	advertise  string
 	instanceID string
@@ -105,7 +104,7 @@ func WithLogger(l *slog.Logger) Option {
 // WithVersion registers the service's version under the metadata key "version". None by default; the
 // last one wins.
 func WithVersion(version string) ServiceOption {
-	return serviceOption(func(c *serviceConfig) { c.meta["version"] = version; c.version = version })
+	return serviceOption(func(c *serviceConfig) { c.meta["version"] = version })
 }
 
 // WithAddress sets the address to listen on, host:port; port 0 takes a free one. The default is a free
