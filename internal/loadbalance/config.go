@@ -42,7 +42,7 @@ type Config struct {
 // DefaultConfig returns the settings that are used without any.
 //
 // A second connection takes a tenth off the processor time of a call when many are in flight, because its
-// frames are read and written beside those of the first; a third gives nothing more (bench/ measures it).
+// frames are read and written beside those of the first; what a third adds is within the noise (bench/ measures it).
 //
 // A subset of 100 costs a client about 2 MB. It is large enough that clients spread evenly (with 50 clients and 1,000
 // instances each instance has 5 ± 2 of them), and that losing a few of it hardly changes what the others
