@@ -83,13 +83,16 @@ func (c *Client) read(ctx context.Context, r Request) source {
 	return func(ctx context.Context) (proto.Message, error) {
 		select {
 		case it, ok := <-items:
-			if !ok {
+			if ok {
+				return it.message, it.err
+			}
+			if ctx.Err() == nil {
 				return nil, io.EOF
 			}
-			return it.message, it.err
 		case <-ctx.Done():
-			return nil, fmt.Errorf("read JSON: %w", context.Cause(ctx))
 		}
+		// A reader that stopped because ctx did is no end of the input: the server must not be told of one.
+		return nil, fmt.Errorf("read JSON: %w", context.Cause(ctx))
 	}
 }
 
