@@ -2,6 +2,7 @@ package realconsul
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ const ready = 60 * time.Second
 // Options are what can differ between agents. The zero value is a development agent that keeps nothing.
 type Options struct {
 	Datacenter string
+	// Node is the agent's name; one made of its port when empty.
+	Node string
 	// DataDir makes the agent keep its state, and its services' registrations, over a restart.
 	DataDir string
 	// JoinWAN are the WAN addresses of agents in other datacenters.
@@ -66,6 +69,9 @@ func Start(t testing.TB, options Options) *Agent {
 // Address returns the host and port of the agent's HTTP API. It stays the same over a restart.
 func (a *Agent) Address() string { return local(a.ports.http) }
 
+// Server returns the host and port of the agent's server, which it names as the leader.
+func (a *Agent) Server() string { return local(a.ports.server) }
+
 // WAN returns the address at which agents of other datacenters can join this one.
 func (a *Agent) WAN() string { return local(a.ports.wan) }
 
@@ -106,7 +112,7 @@ func (a *Agent) arguments() []string {
 		"agent", "-bind=127.0.0.1", "-client=127.0.0.1", "-disable-host-node-id", "-log-level=warn",
 		"-http-port=" + strconv.Itoa(a.ports.http), "-server-port=" + strconv.Itoa(a.ports.server),
 		"-serf-lan-port=" + strconv.Itoa(a.ports.lan), "-serf-wan-port=" + strconv.Itoa(a.ports.wan),
-		"-dns-port=-1", "-grpc-port=-1", "-node=" + "node-" + strconv.Itoa(a.ports.http),
+		"-dns-port=-1", "-grpc-port=-1", "-node=" + cmp.Or(a.options.Node, "node-"+strconv.Itoa(a.ports.http)),
 		// Watches of many clients come from one address here.
 		"-hcl=limits { http_max_conns_per_client = 10000 }",
 		"-hcl=performance { raft_multiplier = 1 }",

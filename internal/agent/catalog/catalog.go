@@ -12,7 +12,8 @@ type Catalog struct {
 	db *memdb.MemDB
 
 	// gone counts the marks of topics that no longer exist; only the one writer touches it.
-	gone int
+	gone    int
+	journal Journal
 }
 
 // New returns an empty catalog whose index starts at start, at least 1. A start above every index of an
@@ -34,6 +35,7 @@ func New(start uint64) *Catalog {
 
 // Write runs change and makes what it did visible, all at once under one new index. When change returns
 // an error nothing of it remains, and Write returns that error. change must not use the Writer later.
+// A write that the journal refuses has not happened either.
 func (c *Catalog) Write(change func(*Writer) error) error {
 	txn := c.db.Txn(true)
 	defer txn.Abort()
@@ -44,6 +46,9 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	}
 	if len(w.touched) == 0 {
 		return nil
+	}
+	if err := c.record(w); err != nil {
+		return err
 	}
 	c.gone += w.setMarks()
 	if c.gone > mostGone {

@@ -16,6 +16,10 @@ const (
 	byStatus  = "status"   // checks
 )
 
+// journaled are the tables that a journal is told of. Marks are not among them: an agent that starts again begins
+// at an index above all that it has told.
+var journaled = []string{tableNodes, tableServices, tableChecks}
+
 func schema() *memdb.DBSchema {
 	return &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
 		tableNodes: table(tableNodes, unique(field("Node", fold))),

@@ -20,6 +20,7 @@ type Writer struct {
 	View
 	index   uint64
 	touched map[Topic]struct{}
+	changes []Change
 }
 
 func (w *Writer) touch(topics ...Topic) {
@@ -41,7 +42,7 @@ func (w *Writer) SetNode(node *consulwire.Node) error {
 		}
 		after.CreateIndex = before.CreateIndex
 	}
-	mustInsert(w.txn, tableNodes, after)
+	w.put(tableNodes, after)
 	w.touch(Nodes, Node(node.Node))
 	w.touchServicesOn(node.Node)
 	return nil
@@ -51,6 +52,24 @@ func (w *Writer) touchServicesOn(node string) {
 	for i := range rows[Instance](w.View, tableServices, byNode, node) {
 		w.touch(Service(i.Service))
 	}
+}
+
+// DeleteNode removes the node with its instances and checks, and reports whether there was one.
+func (w *Writer) DeleteNode(name string) bool {
+	node := w.Node(name)
+	if node == nil {
+		return false
+	}
+	w.touchServicesOn(name)
+	for _, i := range w.NodeInstances(name) {
+		w.DeleteInstance(name, i.ID)
+	}
+	for _, c := range w.NodeChecks(name) {
+		w.DeleteCheck(name, c.CheckID)
+	}
+	w.remove(tableNodes, node)
+	w.touch(Nodes, Node(name))
+	return true
 }
 
 // SetInstance adds the instance or replaces the one of its ID on its node, which must exist. Checks
@@ -71,7 +90,7 @@ func (w *Writer) SetInstance(instance *Instance) error {
 		after.CreateIndex = before.CreateIndex
 		w.touch(Service(before.Service))
 	}
-	mustInsert(w.txn, tableServices, after)
+	w.put(tableServices, after)
 	w.touch(Services, Node(after.Node), Service(after.Service))
 	for _, c := range w.InstanceChecks(after.Node, after.ID) {
 		w.putCheck(c, c.normal())
@@ -88,7 +107,7 @@ func (w *Writer) DeleteInstance(node, id string) bool {
 	for _, c := range w.InstanceChecks(node, id) {
 		w.DeleteCheck(node, c.CheckID)
 	}
-	mustDelete(w.txn, tableServices, instance)
+	w.remove(tableServices, instance)
 	w.touch(Services, Node(node), Service(instance.Service))
 	return true
 }
@@ -127,7 +146,7 @@ func (w *Writer) DeleteCheck(node, id string) bool {
 	if check == nil {
 		return false
 	}
-	mustDelete(w.txn, tableChecks, check)
+	w.remove(tableChecks, check)
 	w.touchCheck(check)
 	return true
 }
@@ -146,7 +165,7 @@ func (w *Writer) putCheck(before, after *Check) {
 		after.CreateIndex = before.CreateIndex
 		w.touchCheck(before)
 	}
-	mustInsert(w.txn, tableChecks, after)
+	w.put(tableChecks, after)
 	w.touchCheck(after)
 }
 

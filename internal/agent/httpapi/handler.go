@@ -8,6 +8,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,10 @@ type Config struct {
 	// through a name that resolves to it.
 	Loopback bool
 	Hosts    []string // names without a port, in any case
+
+	// Settle returns once all that the catalog held up to the index survives a crash. Nothing is answered before,
+	// so that nobody is told what a restart would take back. nil where nothing is kept.
+	Settle func(ctx context.Context, index uint64) error
 }
 
 // Handler is the API. It may serve several requests at once.
@@ -56,12 +61,16 @@ func New(cfg Config) *Handler {
 	return h
 }
 
-// endpoint is one path of the API. answer is encoded as JSON; nil means an empty body.
+// endpoint is one path of the API and the methods that it takes, in Consul's order. answer is encoded as JSON; nil
+// means an empty body, and written that handle has written the answer itself.
 type endpoint struct {
-	method string
-	path   string
-	handle func(w http.ResponseWriter, r *http.Request) (answer any, err error)
+	methods string // "GET", "GET,PUT,DELETE"
+	path    string
+	handle  func(w http.ResponseWriter, r *http.Request) (answer any, err error)
 }
+
+// written is the answer of a handler that has written its own.
+var written = new(struct{ _ byte })
 
 func (h *Handler) endpoints() []endpoint {
 	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), []endpoint{
@@ -72,6 +81,8 @@ func (h *Handler) endpoints() []endpoint {
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Vary", "Accept-Encoding")
+	w.Header().Set("X-Consul-Default-Acl-Policy", "allow")
 	if why := h.foreign(r); why != "" {
 		writeText(w, http.StatusForbidden, why)
 		return
@@ -83,8 +94,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 const maxBody = 512 << 10
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	if r.Method != e.method {
-		w.Header().Set("Allow", "OPTIONS,"+e.method)
+	if !slices.Contains(strings.Split(e.methods, ","), r.Method) {
+		w.Header().Set("Allow", "OPTIONS,"+e.methods)
 		if r.Method != http.MethodOptions {
 			writeText(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %s not allowed", r.Method))
 		}
@@ -94,6 +105,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	answer, err := h.checked(e)(w, r)
 	if err != nil {
 		h.writeError(w, r, err)
+		return
+	}
+	if answer == written {
 		return
 	}
 	if coded, ok := answer.(*codedAnswer); ok {
