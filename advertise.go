@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,37 +30,15 @@ type network struct {
 func machine() network { return network{interfaces: interfaceAddresses, source: sourceAddress} }
 
 // registryHosts returns the hosts that the registry is asked at, and whether all are on this machine's
-// loopback. A registry that does not tell is taken for one that is elsewhere; one without addresses is
-// in this very process.
+// loopback. A registry that does not tell is taken for one that is elsewhere; one without hosts is
+// reached without a network.
 func registryHosts(r discovery.Registry) (hosts []string, loopback bool) {
-	addressed, ok := r.(interface{ Addresses() []string })
+	known, ok := r.(interface{ Hosts() []string })
 	if !ok {
 		return nil, false
 	}
-	loopback = true
-	for _, address := range addressed.Addresses() {
-		host := hostOf(address)
-		if host == "" { // a unix socket
-			continue
-		}
-		hosts = append(hosts, host)
-		loopback = loopback && isLoopback(host)
-	}
-	return hosts, loopback
-}
-
-// hostOf returns the host of host:port or of a URL, "" for a unix socket.
-func hostOf(address string) string {
-	if strings.HasPrefix(address, "unix:") {
-		return ""
-	}
-	if u, err := url.Parse(address); err == nil && u.Host != "" {
-		return u.Hostname()
-	}
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		return host
-	}
-	return address
+	hosts = known.Hosts()
+	return hosts, !slices.ContainsFunc(hosts, func(host string) bool { return !isLoopback(host) })
 }
 
 func isLoopback(host string) bool {

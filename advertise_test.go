@@ -3,8 +3,11 @@ package panda
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pandakit/panda/discovery/consul"
 )
 
 func TestChooseAdvertised(t *testing.T) {
@@ -85,15 +88,19 @@ func TestConfiguredPortIsAdvertised(t *testing.T) {
 
 func TestRegistryHosts(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]string{
-		"127.0.0.1:8500":          "127.0.0.1",
-		"http://localhost:8500":   "localhost",
-		"https://consul.example":  "consul.example",
-		"[::1]:8500":              "::1",
-		"unix:///run/consul.sock": "",
+	for addresses, want := range map[string][]string{
+		"127.0.0.1:8500":                              {"127.0.0.1"},
+		"http://localhost:8500":                       {"localhost"},
+		"https://consul.example":                      {"consul.example"},
+		"https://[::1]/consul":                        {"::1"},
+		"[::1]:8500,unix:///run/consul.sock,10.0.0.1": {"::1", "10.0.0.1"},
 	} {
-		if got := hostOf(address); got != want {
-			t.Errorf("hostOf(%q) = %q, want %q", address, got, want)
+		registry, err := consul.New(consul.Config{Addresses: strings.Split(addresses, ",")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, loopback := registryHosts(registry); !slices.Equal(got, want) || loopback != (len(want) == 1 && isLoopback(want[0])) {
+			t.Errorf("registryHosts of %q = %q, %v, want %q", addresses, got, loopback, want)
 		}
 	}
 	for host, want := range map[string]bool{"127.0.0.1": true, "::1": true, "localhost": true, "::ffff:127.0.0.1": true, "10.0.0.1": false, "consul": false} {

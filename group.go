@@ -37,6 +37,7 @@ type groupEndpoint struct {
 	instance discovery.Instance
 	mu       sync.Mutex
 	failure  string // why it could not be reached last; "" once it was
+	left     bool
 }
 
 func newGroup(service string, config *clientConfig) (*group, error) {
@@ -94,6 +95,19 @@ func (e *groupEndpoint) setFailure(text string) {
 	e.failure = text
 }
 
+// hasLeft reports whether the instance is no longer in the set. An attempt may have picked it before.
+func (e *groupEndpoint) hasLeft() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.left
+}
+
+func (e *groupEndpoint) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.left = true
+}
+
 // errGroupClosed is the error of calls on a group that is closed, also of those that wait.
 var errGroupClosed = errors.New("the client is closed")
 
@@ -147,6 +161,7 @@ func (g *group) replace(instances []discovery.Instance) {
 	}
 	for _, e := range before {
 		g.pool.SetReady(e, false, now)
+		endpointOf(e).leave()
 		if g.removed != nil {
 			g.removed(e)
 		}

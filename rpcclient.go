@@ -138,6 +138,8 @@ func broken(err error) bool {
 	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
+// connection returns the connection to the endpoint. One that has left since it was picked gets one for this call
+// alone: nobody would close it later.
 func (c *RPCClient) connection(e *p2c.Endpoint) (*rpcConnection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,8 +147,11 @@ func (c *RPCClient) connection(e *p2c.Endpoint) (*rpcConnection, error) {
 		return nil, fmt.Errorf("call service %q: %w", c.group.target.service, rpc.ErrShutdown)
 	}
 	connection := c.connections[e]
-	if connection == nil {
-		connection = &rpcConnection{dialing: make(chan struct{}, 1)}
+	if connection != nil {
+		return connection, nil
+	}
+	connection = &rpcConnection{dialing: make(chan struct{}, 1), leaving: endpointOf(e).hasLeft()}
+	if !connection.leaving {
 		c.connections[e] = connection
 	}
 	return connection, nil
