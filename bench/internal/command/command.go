@@ -148,7 +148,7 @@ func run(ctx context.Context, env Env, o options) error {
 		return err
 	}
 	if o.out != "" {
-		return report.Update(o.out, text)
+		return report.Update(o.out, "results", text)
 	}
 	return nil
 }

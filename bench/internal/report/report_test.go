@@ -118,7 +118,7 @@ func TestUpdate(t *testing.T) {
 			if err := os.WriteFile(file, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := Update(file, "new\n")
+			err := Update(file, "results", "new\n")
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Errorf("error %v, want one about %q", err, test.err)
@@ -132,7 +132,7 @@ func TestUpdate(t *testing.T) {
 			}
 		})
 	}
-	if err := Update(filepath.Join(t.TempDir(), "absent"), ""); err == nil {
+	if err := Update(filepath.Join(t.TempDir(), "absent"), "results", ""); err == nil {
 		t.Error("no error for a file that is not there")
 	}
 }
