@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/go-memdb"
 )
@@ -13,6 +14,8 @@ type Catalog struct {
 
 	// gone counts the marks of topics that no longer exist; only the one writer touches it.
 	gone    int
+	buried  int // how many tombstones there are, likewise
+	delays  lockDelays
 	journal Journal
 }
 
@@ -26,7 +29,7 @@ func New(start uint64) *Catalog {
 	c := &Catalog{db: db}
 	txn := db.Txn(true)
 	defer txn.Abort()
-	for _, topic := range []Topic{whole, floor} {
+	for _, topic := range []Topic{whole, floor, allKeys, forgotten} {
 		mustInsert(txn, tableMarks, &mark{Topic: topic, Index: max(start, 1)})
 	}
 	txn.Commit()
@@ -39,7 +42,10 @@ func New(start uint64) *Catalog {
 func (c *Catalog) Write(change func(*Writer) error) error {
 	txn := c.db.Txn(true)
 	defer txn.Abort()
-	w := &Writer{View: View{txn}, touched: make(map[Topic]struct{})}
+	w := &Writer{
+		View: View{txn}, touched: make(map[Topic]struct{}),
+		delayed: &c.delays, delays: make(map[string]time.Duration),
+	}
 	w.index = w.Index() + 1
 	if err := change(w); err != nil {
 		return err
@@ -54,6 +60,10 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if c.gone > mostGone {
 		c.gone -= w.forgetGone()
 	}
+	if c.buried += w.buried; c.buried > mostBuried {
+		c.buried -= w.forgetBuried()
+	}
+	c.delays.add(w.delays)
 	txn.Commit()
 	return nil
 }
