@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -34,10 +35,10 @@ func (h *Handler) txn(w http.ResponseWriter, r *http.Request) (any, error) {
 		if query := r.URL.Query(); query.Has("stale") && query.Has("consistent") {
 			return nil, &statusError{http.StatusBadRequest, "Cannot specify ?stale with ?consistent, conflicting semantics."}
 		}
-		w.Header().Set("X-Consul-KnownLeader", "true")
+		answer := h.readOnly(ops)
+		w.Header().Set("X-Consul-KnownLeader", strconv.FormatBool(answer.KnownLeader))
 		w.Header().Set("X-Consul-LastContact", "0")
-		outcome := h.readOnly(ops)
-		return conflicting(&consulwire.TxnReadAnswer{TxnAnswer: *outcome, Index: 1, KnownLeader: true}, outcome), nil
+		return conflicting(answer, &answer.TxnAnswer), nil
 	}
 	outcome, err := h.apply(ops)
 	if err != nil {
@@ -103,14 +104,14 @@ func verbOf(op *consulwire.TxnOp) string {
 	return op.Check.Verb
 }
 
-// readOnly runs operations that only read.
-func (h *Handler) readOnly(ops consulwire.TxnOps) *consulwire.TxnAnswer {
-	outcome := &consulwire.TxnAnswer{}
-	each(ops, outcome, precheck(nil))
-	if outcome.Errors == nil {
-		each(ops, outcome, txnReader{h.cfg.Catalog.View()}.run)
+// readOnly runs operations that only read. An answer that was not read from the state knows of no leader, as in Consul.
+func (h *Handler) readOnly(ops consulwire.TxnOps) *consulwire.TxnReadAnswer {
+	answer := &consulwire.TxnReadAnswer{}
+	if each(ops, &answer.TxnAnswer, precheck(nil)); answer.Errors == nil {
+		each(ops, &answer.TxnAnswer, txnReader{h.cfg.Catalog.View()}.run)
+		answer.Index, answer.KnownLeader = 1, true
 	}
-	return outcome
+	return answer
 }
 
 // errTxn undoes the write of a transaction that failed.

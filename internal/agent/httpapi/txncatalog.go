@@ -200,7 +200,9 @@ func (t *txnWriter) writeService(op *consulwire.TxnService) ([]*consulwire.TxnRe
 		if err := t.w.SetInstance(instanceOf(op)); err != nil {
 			return nil, err
 		}
-		return instanceResult(t.Instance(op.Node, given.ID)), nil
+		results := instanceResult(t.Instance(op.Node, given.ID))
+		results[0].Service.Tags = given.Tags
+		return results, nil
 	case "delete", "delete-cas":
 		if op.Verb == "delete-cas" && (existing == nil || stale(given.ModifyIndex, index)) {
 			return nil, fmt.Errorf("failed to delete service %q on node %q, index is stale", given.ID, op.Node)
