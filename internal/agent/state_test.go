@@ -314,6 +314,7 @@ func TestWatchersOfKeys(t *testing.T) {
 		}
 	}
 	all.Wait()
+	a.http.CloseIdleConnections() // the agent waits for those that were opened and never used
 }
 
 func TestStoppingEndsBlockedReadersOfKeys(t *testing.T) {

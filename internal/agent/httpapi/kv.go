@@ -245,8 +245,9 @@ func body(w http.ResponseWriter, r *http.Request, limit int64, link string) ([]b
 	if r.ContentLength > limit {
 		return nil, tooLarge("Request body(%d bytes) too large, max size: %d bytes. See %s.", r.ContentLength, limit, link)
 	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, err
+	deadline := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	if deadline != nil && !errors.Is(deadline, http.ErrNotSupported) {
+		return nil, deadline
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
