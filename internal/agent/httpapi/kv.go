@@ -65,13 +65,13 @@ func keyOf(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/v1/
 func oneKey(r *http.Request) catalog.Topic    { return catalog.Key(keyOf(r)) }
 func keyPrefix(r *http.Request) catalog.Topic { return catalog.KeyPrefix(keyOf(r)) }
 
-// nothing is the answer for keys that do not exist: the status alone.
-func nothing() *codedAnswer { return &codedAnswer{http.StatusNotFound, nil} }
+// noKeys is the answer for keys that do not exist: the status alone.
+func noKeys() *codedAnswer { return &codedAnswer{http.StatusNotFound, nil} }
 
 func readPair(v catalog.View, r *http.Request) (any, error) {
 	pair := v.Key(keyOf(r))
 	if pair == nil {
-		return nothing(), nil
+		return noKeys(), nil
 	}
 	return []*consulwire.KVPair{&pair.KVPair}, nil
 }
@@ -82,7 +82,7 @@ func listPairs(v catalog.View, r *http.Request) (any, error) {
 		pairs = append(pairs, &p.KVPair)
 	}
 	if len(pairs) == 0 {
-		return nothing(), nil
+		return noKeys(), nil
 	}
 	return pairs, nil
 }
@@ -117,7 +117,7 @@ func listKeys(v catalog.View, r *http.Request) (any, error) {
 		}
 	}
 	if len(keys) == 0 && prefix != "" {
-		return nothing(), nil
+		return noKeys(), nil
 	}
 	return keys, nil
 }
