@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/hashicorp/go-memdb"
 )
@@ -29,7 +28,7 @@ func New(start uint64) *Catalog {
 	c := &Catalog{db: db}
 	txn := db.Txn(true)
 	defer txn.Abort()
-	for _, topic := range []Topic{whole, floor, allKeys, forgotten} {
+	for _, topic := range []Topic{whole, floor} {
 		mustInsert(txn, tableMarks, &mark{Topic: topic, Index: max(start, 1)})
 	}
 	txn.Commit()
@@ -42,10 +41,7 @@ func New(start uint64) *Catalog {
 func (c *Catalog) Write(change func(*Writer) error) error {
 	txn := c.db.Txn(true)
 	defer txn.Abort()
-	w := &Writer{
-		View: View{txn}, touched: make(map[Topic]struct{}),
-		delayed: &c.delays, delays: make(map[string]time.Duration),
-	}
+	w := &Writer{View: View{txn}, touched: make(map[Topic]struct{}), delayed: &c.delays}
 	w.index = w.Index() + 1
 	if err := change(w); err != nil {
 		return err
@@ -53,16 +49,18 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if len(w.touched) == 0 {
 		return nil
 	}
+	gone := c.gone + w.setMarks()
+	if gone > mostGone {
+		gone -= w.forgetGone()
+	}
+	buried := c.buried + w.buried
+	if buried > mostBuried {
+		buried -= w.forgetBuried()
+	}
 	if err := c.record(w); err != nil {
 		return err
 	}
-	c.gone += w.setMarks()
-	if c.gone > mostGone {
-		c.gone -= w.forgetGone()
-	}
-	if c.buried += w.buried; c.buried > mostBuried {
-		c.buried -= w.forgetBuried()
-	}
+	c.gone, c.buried = gone, buried
 	c.delays.add(w.delays)
 	txn.Commit()
 	return nil

@@ -81,11 +81,19 @@ func (w *Writer) DestroySession(id string) bool {
 			w.put(tableKV, &free)
 			w.touch(allKeys)
 		}
-		if session.LockDelay > 0 {
-			w.delays[held.Key] = min(session.LockDelay, MaxLockDelay)
-		}
+		w.delayLock(held.Key, session.LockDelay)
 	}
 	return true
+}
+
+func (w *Writer) delayLock(key string, delay time.Duration) {
+	if delay <= 0 {
+		return
+	}
+	if w.delays == nil {
+		w.delays = make(map[string]time.Duration)
+	}
+	w.delays[key] = min(delay, MaxLockDelay)
 }
 
 // endSessions ends the sessions that depend on a check.
