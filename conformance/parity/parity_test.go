@@ -28,6 +28,9 @@ var table = filepath.FromSlash("../../docs/reference/consul-api.md")
 func areas() []area {
 	return []area{
 		{"status", statusCases()},
+		{"kv", kvCases()},
+		{"session", sessionCases()},
+		{"txn", txnCases()},
 	}
 }
 

@@ -18,9 +18,11 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/registrar"
+	"github.com/pandakit/panda/internal/agent/session"
 )
 
 // DefaultHTTPAddr is where the agent listens by default, and where Consul's clients look.
@@ -54,6 +56,8 @@ type Config struct {
 	Hosts []string
 	// CheckLimits raises intervals of checks that are too short; Consul's limits when zero.
 	CheckLimits check.Limits
+	// SessionTTLMin is the shortest TTL that a session may ask for; Consul's 10 s when zero.
+	SessionTTLMin time.Duration
 }
 
 // Agent is a running agent, once Run is called.
@@ -61,6 +65,7 @@ type Agent struct {
 	logger    *slog.Logger
 	listener  net.Listener
 	registrar *registrar.Registrar
+	sessions  *session.Expirer
 	server    *http.Server
 }
 
@@ -82,12 +87,23 @@ func New(cfg Config) (*Agent, error) {
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
 	})
+	sessions := newSessions(state, &cfg)
 	handler := httpapi.New(httpapi.Config{
-		Catalog: state, Registrar: r, Logger: cfg.Logger,
+		Catalog: state, Registrar: r, Sessions: sessions, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
 	})
-	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
+	return &Agent{
+		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(handler, cfg.Logger),
+	}, nil
+}
+
+// newSessions returns what ends the sessions that the catalog has and will have.
+func newSessions(state *catalog.Catalog, cfg *Config) *session.Expirer {
+	state.SetClock(time.Now)
+	sessions := session.New(session.Config{Catalog: state, Logger: cfg.Logger, MinTTL: cfg.SessionTTLMin})
+	sessions.Resume()
+	return sessions
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
@@ -155,10 +171,12 @@ func (a *Agent) shutdown(ctx context.Context) {
 		_ = a.server.Close() // its listener is closed already
 	}
 	a.registrar.Close()
+	a.sessions.Close()
 }
 
 // Close releases an agent that is not run. It must not be called while Run runs.
 func (a *Agent) Close() error {
 	a.registrar.Close()
+	a.sessions.Close()
 	return errors.Join(a.server.Close(), a.listener.Close())
 }

@@ -13,6 +13,8 @@ type Catalog struct {
 
 	// gone counts the marks of topics that no longer exist; only the one writer touches it.
 	gone    int
+	buried  int // how many tombstones there are, likewise
+	delays  lockDelays
 	journal Journal
 }
 
@@ -39,7 +41,7 @@ func New(start uint64) *Catalog {
 func (c *Catalog) Write(change func(*Writer) error) error {
 	txn := c.db.Txn(true)
 	defer txn.Abort()
-	w := &Writer{View: View{txn}, touched: make(map[Topic]struct{})}
+	w := &Writer{View: View{txn}, touched: make(map[Topic]struct{}), delayed: &c.delays}
 	w.index = w.Index() + 1
 	if err := change(w); err != nil {
 		return err
@@ -47,13 +49,19 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if len(w.touched) == 0 {
 		return nil
 	}
+	gone := c.gone + w.setMarks()
+	if gone > mostGone {
+		gone -= w.forgetGone()
+	}
+	buried := c.buried + w.buried
+	if buried > mostBuried {
+		buried -= w.forgetBuried()
+	}
 	if err := c.record(w); err != nil {
 		return err
 	}
-	c.gone += w.setMarks()
-	if c.gone > mostGone {
-		c.gone -= w.forgetGone()
-	}
+	c.gone, c.buried = gone, buried
+	c.delays.add(w.delays)
 	txn.Commit()
 	return nil
 }

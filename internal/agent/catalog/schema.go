@@ -1,24 +1,58 @@
 package catalog
 
-import "github.com/hashicorp/go-memdb"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/pandakit/panda/internal/consulwire"
+)
 
 // The tables and their indexes. Every table has an index "id", which is unique.
 const (
 	tableNodes    = "nodes"
 	tableServices = "services"
 	tableChecks   = "checks"
+	tableSessions = "sessions"
+	tableKV       = "kv"
 	tableMarks    = "marks"
+
+	tableTombstones = "tombstones"
 
 	byID      = "id"
 	byNode    = "node"
 	byName    = "name"     // services: of the service, in any case
 	byService = "instance" // checks: node and service ID
 	byStatus  = "status"   // checks
+	byCheck   = "check"    // sessions: node and check ID of each check that it depends on
+	bySession = "session"  // kv: that holds the lock
+	byPrefix  = byID + prefixed
+
+	prefixed = "_prefix" // after an index whose keys are found by what they begin with
 )
 
-// journaled are the tables that a journal is told of. Marks are not among them: an agent that starts again begins
-// at an index above all that it has told.
-var journaled = []string{tableNodes, tableServices, tableChecks}
+// journaled are the tables that a journal is told of. Marks and tombstones are not among them: an agent that starts
+// again begins at an index above all that it has told.
+var journaled = []string{tableNodes, tableServices, tableChecks, tableSessions, tableKV}
+
+// NewRow returns an empty row of one of [Tables], to decode one into that a journal was told; nil for no such table.
+func NewRow(table string) any {
+	switch table {
+	case tableNodes:
+		return new(consulwire.Node)
+	case tableServices:
+		return new(Instance)
+	case tableChecks:
+		return new(Check)
+	case tableSessions:
+		return new(consulwire.Session)
+	case tableKV:
+		return new(Pair)
+	}
+	return nil
+}
 
 func schema() *memdb.DBSchema {
 	return &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
@@ -33,7 +67,15 @@ func schema() *memdb.DBSchema {
 			index(byService, both(field("Node", fold), field("ServiceID", exact))),
 			index(byName, field("ServiceName", fold)),
 			index(byStatus, field("Status", exact))),
-		tableMarks: table(tableMarks, unique(topicKey{})),
+		tableSessions: table(tableSessions,
+			unique(field("ID", fold)),
+			index(byNode, field("Node", fold)),
+			index(byCheck, sessionChecks{})),
+		tableKV: table(tableKV,
+			unique(kvKey{}),
+			index(bySession, field("Session", fold))),
+		tableMarks:      table(tableMarks, unique(topicKey{})),
+		tableTombstones: table(tableTombstones, unique(kvKey{})),
 	}}
 }
 
@@ -66,4 +108,56 @@ func field(name string, lowercase bool) memdb.Indexer {
 
 func both(first, second memdb.Indexer) memdb.Indexer {
 	return &memdb.CompoundIndex{Indexes: []memdb.Indexer{first, second}}
+}
+
+// kvKey is the index of pairs and tombstones by their key, which is any bytes.
+type kvKey struct{}
+
+func (kvKey) FromObject(row any) (bool, []byte, error) {
+	switch r := row.(type) {
+	case *Pair:
+		return true, []byte(r.Key), nil
+	case *tombstone:
+		return true, []byte(r.Key), nil
+	}
+	return false, nil, fmt.Errorf("%T has no key", row)
+}
+
+func (kvKey) FromArgs(args ...any) ([]byte, error) {
+	if key, ok := args[0].(string); ok && len(args) == 1 {
+		return []byte(key), nil
+	}
+	return nil, errors.New("a key is found by its name")
+}
+
+func (k kvKey) PrefixFromArgs(args ...any) ([]byte, error) { return k.FromArgs(args...) }
+
+// sessionChecks is the index of sessions by each check that they depend on.
+type sessionChecks struct{}
+
+func (sessionChecks) FromObject(row any) (bool, [][]byte, error) {
+	session, ok := row.(*consulwire.Session)
+	if !ok {
+		return false, nil, errors.New("not a session")
+	}
+	ids := session.CheckIDs()
+	keys := make([][]byte, len(ids))
+	for n, id := range ids {
+		keys[n] = checkKey(session.Node, id)
+	}
+	return len(keys) > 0, keys, nil
+}
+
+func (sessionChecks) FromArgs(args ...any) ([]byte, error) {
+	if len(args) == 2 {
+		node, isText := args[0].(string)
+		if id, ok := args[1].(string); ok && isText {
+			return checkKey(node, id), nil
+		}
+	}
+	return nil, errors.New("a session's check is found by its node and ID")
+}
+
+func checkKey(node, id string) []byte {
+	return []byte(strings.ToLower(node) + "\x00" + id + "\x00")
 }

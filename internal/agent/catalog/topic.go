@@ -10,19 +10,31 @@ import (
 // Topic is a part of the catalog whose changes a reader can wait for. It is comparable.
 type Topic struct {
 	kind topicKind
-	name string // lower case; of the service or node, where the kind has one
+	name string // of the service, node or session, in lower case, or of the key, where the kind has one
 }
 
 type topicKind string
+
+// The kinds of topics that have no row of their own among the marks: what they tell is in the rows they are about.
+const (
+	kindKey          topicKind = "key"
+	kindKeyPrefix    topicKind = "key prefix"
+	kindSession      topicKind = "session"
+	kindNodeSessions topicKind = "node sessions"
+)
 
 // The topics of whole tables.
 var (
 	Nodes    = Topic{kind: "nodes"}    // nodes, without what is on them
 	Services = Topic{kind: "services"} // which instances there are; not their health
 	Checks   = Topic{kind: "checks"}   // every check
+	Sessions = Topic{kind: "sessions"} // every session
 
 	whole = Topic{kind: "whole"} // everything: the index of the last write
 	floor = Topic{kind: "floor"} // the index of topics that have no mark
+
+	allKeys   = Topic{kind: "keys"}           // every key
+	forgotten = Topic{kind: "forgotten keys"} // the index of keys that are gone and have no tombstone
 )
 
 // Service is the topic of one service: its instances, their checks, their nodes and those nodes' checks.
@@ -30,6 +42,18 @@ func Service(name string) Topic { return Topic{"service", strings.ToLower(name)}
 
 // Node is the topic of one node: itself and its instances, without checks.
 func Node(name string) Topic { return Topic{"node", strings.ToLower(name)} }
+
+// Key is the topic of one key. Its index is the key's ModifyIndex, or that of its deletion.
+func Key(key string) Topic { return Topic{kindKey, key} }
+
+// KeyPrefix is the topic of all keys that begin with a prefix.
+func KeyPrefix(prefix string) Topic { return Topic{kindKeyPrefix, prefix} }
+
+// Session is the topic of one session. Its index is that of the last change of any session, as in Consul.
+func Session(id string) Topic { return Topic{kindSession, strings.ToLower(id)} }
+
+// NodeSessions is the topic of a node's sessions. Its index is that of the last change of any session.
+func NodeSessions(node string) Topic { return Topic{kindNodeSessions, strings.ToLower(node)} }
 
 // Mark tells when a topic last changed.
 type Mark struct {

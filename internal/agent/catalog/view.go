@@ -17,6 +17,16 @@ func (v View) Index() uint64 { return one[mark](v, tableMarks, byID, whole).Inde
 
 // Mark tells when the topic last changed, and how to learn that it does again.
 func (v View) Mark(topic Topic) Mark {
+	switch topic.kind {
+	case kindKey:
+		return v.keyMark(topic.name)
+	case kindKeyPrefix:
+		return v.prefixMark(topic.name)
+	case kindSession:
+		return v.sessionMark(topic.name)
+	case kindNodeSessions:
+		return v.nodeSessionsMark(topic.name)
+	}
 	m, changed := v.mark(topic)
 	if m == nil {
 		m = one[mark](v, tableMarks, byID, floor)

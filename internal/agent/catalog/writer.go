@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pandakit/panda/internal/consulwire"
 )
@@ -21,6 +22,9 @@ type Writer struct {
 	index   uint64
 	touched map[Topic]struct{}
 	changes []Change
+	buried  int                      // tombstones that are new
+	delayed *lockDelays              // as they were before this write
+	delays  map[string]time.Duration // that this write starts, by key
 }
 
 func (w *Writer) touch(topics ...Topic) {
@@ -54,7 +58,7 @@ func (w *Writer) touchServicesOn(node string) {
 	}
 }
 
-// DeleteNode removes the node with its instances and checks, and reports whether there was one.
+// DeleteNode removes the node with its instances, checks and sessions, and reports whether there was one.
 func (w *Writer) DeleteNode(name string) bool {
 	node := w.Node(name)
 	if node == nil {
@@ -66,6 +70,9 @@ func (w *Writer) DeleteNode(name string) bool {
 	}
 	for _, c := range w.NodeChecks(name) {
 		w.DeleteCheck(name, c.CheckID)
+	}
+	for _, s := range w.NodeSessions(name) {
+		w.DestroySession(s.ID)
 	}
 	w.remove(tableNodes, node)
 	w.touch(Nodes, Node(name))
@@ -140,7 +147,7 @@ func (w *Writer) SetStatus(node, id, status, output string) bool {
 	return true
 }
 
-// DeleteCheck removes the check, and reports whether there was one.
+// DeleteCheck removes the check and ends the sessions that depend on it, and reports whether there was one.
 func (w *Writer) DeleteCheck(node, id string) bool {
 	check := w.Check(node, id)
 	if check == nil {
@@ -148,10 +155,12 @@ func (w *Writer) DeleteCheck(node, id string) bool {
 	}
 	w.remove(tableChecks, check)
 	w.touchCheck(check)
+	w.endSessions(node, id)
 	return true
 }
 
-// putCheck stores after, which it may change, in place of before, which may be nil.
+// putCheck stores after, which it may change, in place of before, which may be nil. A critical check ends the
+// sessions that depend on it.
 func (w *Writer) putCheck(before, after *Check) {
 	after.ServiceName, after.ServiceTags = "", []string{}
 	if instance := w.Instance(after.Node, after.ServiceID); instance != nil {
@@ -167,6 +176,9 @@ func (w *Writer) putCheck(before, after *Check) {
 	}
 	w.put(tableChecks, after)
 	w.touchCheck(after)
+	if after.Status == consulwire.Critical {
+		w.endSessions(after.Node, after.CheckID)
+	}
 }
 
 func (w *Writer) touchCheck(c *Check) {

@@ -21,12 +21,14 @@ import (
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/registrar"
+	"github.com/pandakit/panda/internal/agent/session"
 )
 
 // Config says what a Handler answers from.
 type Config struct {
 	Catalog   *catalog.Catalog
 	Registrar *registrar.Registrar
+	Sessions  *session.Expirer
 	Logger    *slog.Logger
 
 	Node       string // the agent's own, in the catalog
@@ -73,10 +75,11 @@ type endpoint struct {
 var written = new(struct{ _ byte })
 
 func (h *Handler) endpoints() []endpoint {
-	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), []endpoint{
-		{http.MethodGet, "/v1/status/leader", h.leader},
-		{http.MethodGet, "/v1/status/peers", h.peers},
-	})
+	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(),
+		h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(), []endpoint{
+			{http.MethodGet, "/v1/status/leader", h.leader},
+			{http.MethodGet, "/v1/status/peers", h.peers},
+		})
 }
 
 // ServeHTTP answers one request.
