@@ -1,12 +1,18 @@
 package httpapi
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
 )
+
+// txnError is why an operation cannot be, in Consul's words: what a client reads and may depend on.
+type txnError string
+
+func (e txnError) Error() string { return string(e) }
+
+func opError(format string, args ...any) error { return txnError(fmt.Sprintf(format, args...)) }
 
 // precheck refuses operations before any is run. w may be nil when none of them writes.
 func precheck(w *catalog.Writer) txnRun {
@@ -27,10 +33,10 @@ func precheck(w *catalog.Writer) txnRun {
 
 func precheckKV(w *catalog.Writer, op *consulwire.TxnKV) error {
 	if op.Key == "" && op.Verb != "delete-tree" {
-		return errors.New("Must provide key") //nolint:staticcheck // Consul's text
+		return opError("Must provide key")
 	}
 	if op.Verb == "lock" && w.LockDelayed(op.Key) {
-		return fmt.Errorf("failed to lock key %q due to lock delay", op.Key)
+		return opError("failed to lock key %q due to lock delay", op.Key)
 	}
 	return nil
 }
@@ -55,7 +61,7 @@ func (t txnReader) kv(op *consulwire.TxnKV) ([]*consulwire.TxnResult, error) {
 	switch op.Verb {
 	case "get":
 		if pair == nil {
-			return nil, fmt.Errorf("key %q doesn't exist", op.Key)
+			return nil, opError("key %q doesn't exist", op.Key)
 		}
 		return []*consulwire.TxnResult{{KV: &pair.KVPair}}, nil
 	case "get-tree":
@@ -68,21 +74,21 @@ func (t txnReader) kv(op *consulwire.TxnKV) ([]*consulwire.TxnResult, error) {
 		return checkPair(op, pair)
 	case "check-not-exists":
 		if pair != nil {
-			return nil, fmt.Errorf("key %q exists", op.Key)
+			return nil, opError("key %q exists", op.Key)
 		}
 		return nil, nil
 	}
-	return nil, fmt.Errorf("unknown KV verb %q", op.Verb)
+	return nil, opError("unknown KV verb %q", op.Verb)
 }
 
 func checkPair(op *consulwire.TxnKV, pair *catalog.Pair) ([]*consulwire.TxnResult, error) {
 	switch what := op.Verb[len("check-"):]; {
 	case pair == nil:
-		return nil, fmt.Errorf("failed to check %s, key %q doesn't exist", what, op.Key)
+		return nil, opError("failed to check %s, key %q doesn't exist", what, op.Key)
 	case what == "session" && pair.Session != op.Session:
-		return nil, fmt.Errorf("failed session check for key %q, current session %q != %q", op.Key, pair.Session, op.Session)
+		return nil, opError("failed session check for key %q, current session %q != %q", op.Key, pair.Session, op.Session)
 	case what == "index" && pair.ModifyIndex != op.Index:
-		return nil, fmt.Errorf("failed index check for key %q, current modify index %d != %d", op.Key, pair.ModifyIndex, op.Index)
+		return nil, opError("failed index check for key %q, current modify index %d != %d", op.Key, pair.ModifyIndex, op.Index)
 	}
 	return withoutValue(pair), nil
 }
@@ -142,10 +148,14 @@ func (t *txnWriter) writeKV(op *consulwire.TxnKV) ([]*consulwire.TxnResult, erro
 		return t.kv(op)
 	}
 	if refused(err) {
-		return nil, fmt.Errorf("failed to %s key %q, %w", act, op.Key, err)
+		return nil, opError("failed to %s key %q, %v", act, op.Key, err)
 	}
 	if pair == nil {
 		return nil, err
 	}
 	return withoutValue(pair), nil
 }
+
+// stale reports whether an operation with the index must not change what has the other one, which is 0 when there
+// is nothing. Without an index it may only add.
+func stale(given, existing uint64) bool { return given != existing }
