@@ -20,6 +20,7 @@ import (
 
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/httpapi"
+	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/registrar"
 )
 
@@ -54,6 +55,9 @@ type Config struct {
 	Hosts []string
 	// CheckLimits raises intervals of checks that are too short; Consul's limits when zero.
 	CheckLimits check.Limits
+
+	UI         bool // the pages for people are at /ui/
+	UIReadOnly bool // nothing can be changed through them
 }
 
 // Agent is a running agent, once Run is called.
@@ -87,7 +91,9 @@ func New(cfg Config) (*Agent, error) {
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
 	})
-	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
+	policy := origin.Policy{Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts}
+	all := front(&cfg, state, policy, handler)
+	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(all, cfg.Logger)}, nil
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
