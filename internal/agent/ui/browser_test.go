@@ -104,3 +104,190 @@ const contrast = `(() => {
 	}
 	return faint;
 })()`
+
+func TestLive(t *testing.T) {
+	s := newSite(t, false)
+	s.set(t, "orders", "orders-1", consulwire.Passing, "ok", "v1")
+	p := startChromium(t).open(t, s)
+
+	p.goTo("/ui/services")
+	p.run("window.mark = 'same page'")
+	s.set(t, "web", "web-1", consulwire.Passing, "ok", "blue")
+	p.sees("web")
+	s.set(t, "web", "web-1", consulwire.Critical, refused, "blue")
+	p.until(`document.querySelector('tr[data-key=web]').dataset.status === 'critical' && document.querySelector('tbody tr').dataset.key === 'web'`)
+	s.write(t, func(w *catalog.Writer) error { w.DeleteInstance("n1", "web-1"); return nil })
+	p.until(`!document.querySelector('tr[data-key=web]')`)
+
+	p.typeInto("#q", "v1") // a filter by tag, as it is typed
+	p.until("location.search === '?q=v1'")
+	s.set(t, "other", "other-1", consulwire.Passing, "ok", "v1", "late")
+	s.set(t, "hidden", "hidden-1", consulwire.Passing, "ok", "v2")
+	p.sees("late")
+	if p.run("document.body.innerText.includes('hidden')") == true {
+		t.Error("the filter is forgotten when something changes")
+	}
+	if p.run("window.mark") != "same page" || p.run("document.activeElement.id") != "q" {
+		t.Error("the page was loaded again, or lost the focus")
+	}
+	p.clean()
+}
+
+func TestLiveInstance(t *testing.T) {
+	s := newSite(t, false)
+	s.set(t, "web", "web-1", consulwire.Passing, "all is well")
+	s.set(t, "web", "web-2", consulwire.Passing, "all is well")
+	p := startChromium(t).open(t, s)
+	p.goTo("/ui/service?name=web")
+	p.run(`window.mark = document.querySelector('li[data-key="n1 web-2"]'); window.mark.querySelector('summary + *') && mark.querySelectorAll('details.check')[0].querySelector('summary').click()`)
+	p.run(`mark.querySelector('details.check summary').focus()`)
+	s.set(t, "web", "web-1", consulwire.Critical, refused)
+	p.sees("connection refused") // a failing check's output needs no click
+	if p.run("document.querySelector('.cards').firstElementChild.dataset.key") != "n1 web-1" {
+		t.Error("the failing instance is not the first")
+	}
+	if p.run("mark.isConnected && mark.querySelector('details.check').open && document.activeElement === mark.querySelector('details.check summary')") != true {
+		t.Error("what was open or had the focus does not any more")
+	}
+	s.set(t, "web", "web-1", consulwire.Passing, "all is well again")
+	p.until(`!document.querySelector('li[data-key="n1 web-1"] details.check').open`)
+	s.write(t, func(w *catalog.Writer) error {
+		w.DeleteInstance("n1", "web-1")
+		w.DeleteInstance("n1", "web-2")
+		return nil
+	})
+	p.sees("This service has no instance")
+	s.set(t, "web", "web-3", consulwire.Passing, "back")
+	p.sees("web-3")
+	p.clean()
+}
+
+func TestConnectionLost(t *testing.T) {
+	s := newSite(t, false)
+	p := startChromium(t).open(t, s)
+	p.goTo("/ui/services")
+	p.sees("Live")
+	s.cut(true)
+	p.sees("Connection lost, retrying…")
+	s.set(t, "web", "web-1", consulwire.Passing, "ok")
+	s.cut(false)
+	p.until(`document.querySelector('tr[data-key=web]') && document.querySelector('#connection').dataset.state === 'live'`)
+	p.clean()
+}
+
+func TestKeys(t *testing.T) {
+	s := newSite(t, false)
+	p := startChromium(t).open(t, s)
+	p.goTo("/ui/kv")
+	p.click("a.button.main")
+	p.until("document.querySelector('#key')")
+	p.typeInto("#key", "config/../你好 <b>&\"'%2F")
+	p.typeInto("#value", "\nfirst\n  二 🐼\n")
+	p.click("button[type=submit]")
+	p.sees("Saved.")
+	const key = "config/../你好 <b>&\"'%2F"
+	if pair := s.kv.Get(s.state.View(), key); pair == nil || string(pair.Value) != "\nfirst\n  二 🐼\n" || pair.Flags != 0 {
+		t.Fatalf("stored %+v", pair)
+	}
+	if got := p.run("document.querySelector('#value').value"); got != "\nfirst\n  二 🐼\n" {
+		t.Errorf("the form shows %q", got)
+	}
+
+	s.kv.set(key, "theirs") // while the form is open
+	p.sees("This key was changed since you opened it.")
+	p.typeInto("#value", "mine")
+	p.typeInto("#flags", "42")
+	p.click("button[type=submit]")
+	p.sees("Not saved: the key is not what it was when you began.")
+	p.sees("theirs")
+	if got := string(s.kv.Get(s.state.View(), key).Value); got != "theirs" {
+		t.Errorf("a conflicting change was overwritten with %q", got)
+	}
+	if p.run("document.querySelector('#value').value + document.querySelector('#flags').value") != "mine42" {
+		t.Error("what was typed is lost")
+	}
+	p.click("button[type=submit]") // meaning it
+	p.sees("Saved.")
+	if pair := s.kv.Get(s.state.View(), key); string(pair.Value) != "mine" || pair.Flags != 42 {
+		t.Errorf("stored %+v", pair)
+	}
+
+	p.click("a.danger")
+	p.sees("Delete this key")
+	p.click("button.danger")
+	p.sees("Deleted.")
+	if s.kv.Get(s.state.View(), key) != nil {
+		t.Error("the key is still there")
+	}
+	s.kv.set("config/../live", "1")
+	p.sees("live")
+	p.clean()
+}
+
+func TestLanguageIsChosen(t *testing.T) {
+	s := newSite(t, false)
+	p := startChromium(t).open(t, s)
+	p.language("fr, zh-TW;q=0.9, en;q=0.8")
+	p.goTo("/ui/nodes?q=n")
+	p.sees("节点")
+	p.click("a.language")
+	p.until("document.documentElement.lang === 'en' && location.search === '?q=n'")
+	p.goTo("/ui/services") // the choice is kept
+	p.sees("Services")
+	p.click("a.language")
+	p.until("document.documentElement.lang === 'zh-Hans'")
+	p.clean()
+}
+
+// TestWithoutScript holds that every page is whole without JavaScript.
+func TestWithoutScript(t *testing.T) {
+	s := newSite(t, false)
+	s.set(t, "web", "web-1", consulwire.Critical, refused, "blue")
+	s.set(t, "other", "other-1", consulwire.Passing, "ok")
+	p := startChromium(t).open(t, s)
+	p.send("Network.setBlockedURLs", map[string]any{"urls": []string{"*/live.js*"}})
+	p.goTo("/ui/services")
+	if p.run("document.querySelector('#connection').textContent") != "" {
+		t.Error("the page says that it is live")
+	}
+	p.typeInto("#q", "blue")
+	p.key("Tab", 9)
+	p.key("Tab", 9)
+	p.key("Tab", 9)
+	p.send("Input.dispatchKeyEvent", map[string]any{"type": "char", "text": "\r"})
+	p.until("location.search.startsWith('?q=blue') && document.querySelectorAll('tbody tr').length === 1")
+	p.goTo("/ui/kv/new")
+	p.typeInto("#key", "plain")
+	p.typeInto("#value", "form")
+	p.click("button[type=submit]")
+	p.sees("Saved.")
+	p.clean()
+}
+
+// TestKeyboard goes through the page by Tab alone: the link over the navigation comes first, and what has the focus
+// is seen to have it.
+func TestKeyboard(t *testing.T) {
+	s := newSite(t, false)
+	s.set(t, "web", "web-1", consulwire.Critical, refused)
+	p := startChromium(t).open(t, s)
+	p.goTo("/ui/service?name=web")
+	p.key("Tab", 9)
+	if got := p.run("document.activeElement.textContent + document.activeElement.getBoundingClientRect().left"); got != "Skip to the content0" {
+		t.Errorf("first is %v", got)
+	}
+	seen := map[string]bool{}
+	for range 20 {
+		p.key("Tab", 9)
+		where := p.run("(() => { const e = document.activeElement; return e.tagName + ' ' + getComputedStyle(e).outlineStyle; })()").(string)
+		seen[strings.Fields(where)[0]] = true
+		if !strings.HasPrefix(where, "BODY") && strings.HasSuffix(where, "none") {
+			t.Errorf("the focus is not seen on %s", where)
+		}
+	}
+	for _, element := range []string{"A", "SUMMARY", "PRE"} {
+		if !seen[element] {
+			t.Errorf("no %s is reached by Tab: %v", element, seen)
+		}
+	}
+	p.clean()
+}

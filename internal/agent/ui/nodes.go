@@ -25,7 +25,7 @@ type nodesData struct {
 
 func (h *Handler) nodes(r *request) answer {
 	v, index := r.view(topics(catalog.Nodes, catalog.Services, catalog.Checks))
-	data := nodesData{Filter: r.filter()}
+	data := nodesData{Filter: r.filter("filter.nodes")}
 	healths := healthOf(v)
 	var shown []nodeRow
 	for _, n := range v.Nodes() {

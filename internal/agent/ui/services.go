@@ -44,6 +44,7 @@ type servicesData struct {
 // filter is what the user looks for.
 type filter struct {
 	Q, Status, Sort string
+	Hint            string // key of the text that says what Q is looked for in
 }
 
 // On reports whether something may be left out.
@@ -52,8 +53,8 @@ func (f filter) On() bool { return f.Q != "" || f.Status != "" }
 // Statuses are those to choose from.
 func (f filter) Statuses() []string { return worstFirst }
 
-func (r *request) filter() filter {
-	f := filter{Q: strings.TrimSpace(r.query.Get("q")), Status: r.query.Get("status"), Sort: r.query.Get("sort")}
+func (r *request) filter(hint string) filter {
+	f := filter{Hint: hint, Q: strings.TrimSpace(r.query.Get("q")), Status: r.query.Get("status"), Sort: r.query.Get("sort")}
 	if !slices.Contains(worstFirst, f.Status) {
 		f.Status = ""
 	}
@@ -78,7 +79,7 @@ func (f filter) order(a, b, nameA, nameB string) int {
 
 func (h *Handler) services(r *request) answer {
 	v, index := r.view(topics(catalog.Services, catalog.Checks))
-	data := servicesData{Filter: r.filter(), Services: tally{}}
+	data := servicesData{Filter: r.filter("filter.services"), Services: tally{}}
 	var shown []*serviceRow
 	for _, row := range serviceRows(v) {
 		status := row.Instances.Status()

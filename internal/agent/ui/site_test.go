@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -28,6 +29,17 @@ type site struct {
 	kv    *memoryKV
 	url   string
 	http  *http.Client
+
+	server *httptest.Server
+	down   atomic.Bool
+}
+
+// cut breaks every connection, and every later one while it is on.
+func (s *site) cut(on bool) {
+	s.down.Store(on)
+	if on {
+		s.server.CloseClientConnections()
+	}
 }
 
 func newSite(t *testing.T, readOnly bool) *site {
@@ -43,9 +55,17 @@ func newSite(t *testing.T, readOnly bool) *site {
 		Catalog: s.state, KV: s.kv, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Node: "n1", Datacenter: "dc1", Version: "1.12.9+panda", ReadOnly: readOnly, Origin: origin.Policy{Loopback: true},
 	})
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.down.Load() {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		s.server.CloseClientConnections()
+		s.server.Close()
+	})
+	s.url = s.server.URL
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
