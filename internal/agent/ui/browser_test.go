@@ -169,6 +169,7 @@ func TestConnectionLost(t *testing.T) {
 	p.sees("Live")
 	s.cut(true)
 	p.sees("Connection lost, retrying…")
+	p.picture("lost")
 	s.set(t, "web", "web-1", consulwire.Passing, "ok")
 	s.cut(false)
 	p.until(`document.querySelector('tr[data-key=web]') && document.querySelector('#connection').dataset.state === 'live'`)
@@ -200,6 +201,7 @@ func TestKeys(t *testing.T) {
 	p.click("button[type=submit]")
 	p.sees("Not saved: the key is not what it was when you began.")
 	p.sees("theirs")
+	p.picture("conflict")
 	if got := string(s.kv.Get(s.state.View(), key).Value); got != "theirs" {
 		t.Errorf("a conflicting change was overwritten with %q", got)
 	}

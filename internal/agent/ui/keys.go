@@ -52,7 +52,7 @@ func prefixMark(kv KV, prefix string) func(catalog.View) []catalog.Mark {
 
 func (h *Handler) keys(r *request) answer {
 	data := keysData{Prefix: r.query.Get("prefix"), Done: r.done("deleted")}
-	data.Crumbs = crumbs(data.Prefix)
+	data.Crumbs = crumbs(folderOf(data.Prefix))
 	v, index := r.view(prefixMark(h.cfg.KV, data.Prefix))
 	after := r.query.Get("after")
 	entries := h.cfg.KV.List(v, data.Prefix, separator, after, keysOnPage+1)

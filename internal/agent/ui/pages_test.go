@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -221,3 +222,47 @@ func TestLanguageCookieLeadsNowhereElse(t *testing.T) {
 		}
 	}
 }
+
+// TestManyServices holds that the pages of a large catalog are small and written without asking it again and again.
+func TestManyServices(t *testing.T) {
+	s := newSite(t, false)
+	s.write(t, func(w *catalog.Writer) error {
+		for n := range 50 {
+			if err := w.SetNode(&consulwire.Node{Node: fmt.Sprintf("node-%02d", n), Address: "10.0.0.1"}); err != nil {
+				return err
+			}
+		}
+		for i := range 5000 {
+			node, id := fmt.Sprintf("node-%02d", i%50), fmt.Sprintf("i-%d", i)
+			err := w.SetInstance(&catalog.Instance{Node: node, NodeService: consulwire.NodeService{
+				ID: id, Service: fmt.Sprintf("service-%03d", i%1000), Tags: []string{"v1", "blue"}, Port: i,
+			}})
+			if err != nil {
+				return err
+			}
+			if err := w.SetCheck(check(node, id, "service:"+id, "HTTP", worst[i%3], strings.Repeat("output ", 1500))); err != nil {
+				return err
+			}
+		}
+		for i := range 5000 {
+			err := w.SetInstance(&catalog.Instance{Node: "node-00", NodeService: consulwire.NodeService{ID: fmt.Sprintf("big-%d", i), Service: "big"}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for path, most := range map[string]int{
+		"/ui/services": 150 << 10, "/ui/services?q=999": 20 << 10, "/ui/service?name=service-001": 40 << 10, "/ui/service?name=big": 150 << 10,
+		"/ui/nodes": 100 << 10, "/ui/node?name=node-00": 120 << 10,
+	} {
+		began := time.Now()
+		response, text := s.get(t, path)
+		t.Logf("%s: %d KiB in %s", path, len(text)>>10, time.Since(began).Round(time.Millisecond))
+		if response.StatusCode != http.StatusOK || len(text) > most {
+			t.Errorf("%s: %d, %d bytes", path, response.StatusCode, len(text))
+		}
+	}
+}
+
+var worst = []string{consulwire.Critical, consulwire.Warning, consulwire.Passing}
