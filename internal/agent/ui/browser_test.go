@@ -13,6 +13,26 @@ import (
 
 const refused = "Get \"http://10.0.0.7:8080/health\": dial tcp 10.0.0.7:8080: connect: connection refused"
 
+// TestBrowser looks at the pages in a real browser.
+func TestBrowser(t *testing.T) {
+	b := startChromium(t)
+	for _, test := range []struct {
+		name string
+		see  func(*testing.T, *chromium)
+	}{
+		{"Pictures", seePictures},
+		{"Live", seeLive},
+		{"LiveInstance", seeLiveInstance},
+		{"ConnectionLost", seeConnectionLost},
+		{"Keys", seeKeys},
+		{"LanguageIsChosen", seeLanguageIsChosen},
+		{"WithoutScript", seeWithoutScript},
+		{"Keyboard", seeKeyboard},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.see(t, b) })
+	}
+}
+
 // furnish fills the site with what a page must stand.
 func furnish(t *testing.T, s *site) {
 	t.Helper()
@@ -52,10 +72,10 @@ func manyTags(n int) []string {
 	return append(tags, strings.Repeat("t", 200))
 }
 
-func TestPictures(t *testing.T) {
+func seePictures(t *testing.T, b *chromium) {
 	s := newSite(t, false)
 	furnish(t, s)
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	pages := map[string]string{
 		"services": "/ui/services", "service": "/ui/service?name=web", "nodes": "/ui/nodes", "node": "/ui/node?name=n1", "keys": "/ui/kv",
 		"key": "/ui/kv/key?key=" + url.QueryEscape("config/web/settings.json"), "binary": "/ui/kv/key?key=logo.png",
@@ -83,6 +103,7 @@ func TestPictures(t *testing.T) {
 			for _, faint := range p.run(contrast).([]any) {
 				t.Errorf("%s, %s: %v", name, look.name, faint)
 			}
+			p.accessible(name + ", " + look.name)
 		}
 	}
 	p.clean()
@@ -105,10 +126,10 @@ const contrast = `(() => {
 	return faint;
 })()`
 
-func TestLive(t *testing.T) {
+func seeLive(t *testing.T, b *chromium) {
 	s := newSite(t, false)
 	s.set(t, "orders", "orders-1", consulwire.Passing, "ok", "v1")
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 
 	p.goTo("/ui/services")
 	p.run("window.mark = 'same page'")
@@ -133,11 +154,11 @@ func TestLive(t *testing.T) {
 	p.clean()
 }
 
-func TestLiveInstance(t *testing.T) {
+func seeLiveInstance(t *testing.T, b *chromium) {
 	s := newSite(t, false)
 	s.set(t, "web", "web-1", consulwire.Passing, "all is well")
 	s.set(t, "web", "web-2", consulwire.Passing, "all is well")
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.goTo("/ui/service?name=web")
 	p.run(`window.mark = document.querySelector('li[data-key="n1 web-2"]'); window.mark.querySelector('summary + *') && mark.querySelectorAll('details.check')[0].querySelector('summary').click()`)
 	p.run(`mark.querySelector('details.check summary').focus()`)
@@ -162,9 +183,9 @@ func TestLiveInstance(t *testing.T) {
 	p.clean()
 }
 
-func TestConnectionLost(t *testing.T) {
+func seeConnectionLost(t *testing.T, b *chromium) {
 	s := newSite(t, false)
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.goTo("/ui/services")
 	p.sees("Live")
 	s.cut(true)
@@ -176,9 +197,9 @@ func TestConnectionLost(t *testing.T) {
 	p.clean()
 }
 
-func TestKeys(t *testing.T) {
+func seeKeys(t *testing.T, b *chromium) {
 	s := newSite(t, false)
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.goTo("/ui/kv")
 	p.click("a.button.main")
 	p.until("document.querySelector('#key')")
@@ -226,9 +247,9 @@ func TestKeys(t *testing.T) {
 	p.clean()
 }
 
-func TestLanguageIsChosen(t *testing.T) {
+func seeLanguageIsChosen(t *testing.T, b *chromium) {
 	s := newSite(t, false)
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.language("fr, zh-TW;q=0.9, en;q=0.8")
 	p.goTo("/ui/nodes?q=n")
 	p.sees("节点")
@@ -241,12 +262,12 @@ func TestLanguageIsChosen(t *testing.T) {
 	p.clean()
 }
 
-// TestWithoutScript holds that every page is whole without JavaScript.
-func TestWithoutScript(t *testing.T) {
+// seeWithoutScript holds that every page is whole without JavaScript.
+func seeWithoutScript(t *testing.T, b *chromium) {
 	s := newSite(t, false)
 	s.set(t, "web", "web-1", consulwire.Critical, refused, "blue")
 	s.set(t, "other", "other-1", consulwire.Passing, "ok")
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.send("Network.setBlockedURLs", map[string]any{"urls": []string{"*/live.js*"}})
 	p.goTo("/ui/services")
 	if p.run("document.querySelector('#connection').textContent") != "" {
@@ -266,12 +287,12 @@ func TestWithoutScript(t *testing.T) {
 	p.clean()
 }
 
-// TestKeyboard goes through the page by Tab alone: the link over the navigation comes first, and what has the focus
+// seeKeyboard goes through the page by Tab alone: the link over the navigation comes first, and what has the focus
 // is seen to have it.
-func TestKeyboard(t *testing.T) {
+func seeKeyboard(t *testing.T, b *chromium) {
 	s := newSite(t, false)
 	s.set(t, "web", "web-1", consulwire.Critical, refused)
-	p := startChromium(t).open(t, s)
+	p := b.open(t, s)
 	p.goTo("/ui/service?name=web")
 	p.key("Tab", 9)
 	if got := p.run("document.activeElement.textContent + document.activeElement.getBoundingClientRect().left"); got != "Skip to the content0" {
@@ -292,4 +313,41 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	p.clean()
+}
+
+// accessible holds that a screen reader has a name for all that can be used, and a way around the page.
+func (p *tab) accessible(name string) {
+	p.t.Helper()
+	type value struct{ Value any }
+	var tree struct {
+		Nodes []struct {
+			Ignored    bool
+			Role, Name value
+		}
+	}
+	p.b.must(p.t, p.session, "Accessibility.getFullAXTree", nil, &tree)
+	roles := map[any]int{}
+	for _, n := range tree.Nodes {
+		if n.Ignored {
+			continue
+		}
+		roles[n.Role.Value]++
+		switch n.Role.Value {
+		case "link", "button", "textbox", "searchbox", "combobox", "navigation", "region", "heading", "image", "DisclosureTriangle":
+			if n.Name.Value == nil || n.Name.Value == "" {
+				p.t.Errorf("%s: a %v without a name", name, n.Role.Value)
+			}
+		}
+	}
+	for _, landmark := range []string{"banner", "main", "contentinfo"} {
+		if roles[landmark] != 1 {
+			p.t.Errorf("%s: %d times %s", name, roles[landmark], landmark)
+		}
+	}
+	if n := p.run("document.querySelectorAll('h1').length"); n != 1.0 || roles["navigation"] == 0 {
+		p.t.Errorf("%s: %v first headings, %d navigations", name, n, roles["navigation"])
+	}
+	if twice := p.run("[...document.querySelectorAll('[id]')].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i).join()"); twice != "" {
+		p.t.Errorf("%s: twice the id %v", name, twice)
+	}
 }

@@ -160,10 +160,12 @@ type tab struct {
 	complaints []string
 }
 
-// open returns a tab of the site in a context of its own, without cookies, as wide as a desktop's.
+// open returns a tab that closes with the test, of the site in a context of its own, without cookies, as wide as a desktop's.
 func (b *chromium) open(t *testing.T, s *site) *tab {
 	t.Helper()
-	var browserContext struct{ BrowserContextID string }
+	var browserContext struct {
+		BrowserContextID string `json:"browserContextId"`
+	}
 	b.must(t, "", "Target.createBrowserContext", nil, &browserContext)
 	var target struct{ TargetID string }
 	b.must(t, "", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": browserContext.BrowserContextID}, &target)
@@ -177,6 +179,12 @@ func (b *chromium) open(t *testing.T, s *site) *tab {
 		p.send(domain+".enable", nil)
 	}
 	p.size(1280, 800)
+	t.Cleanup(func() {
+		_, _ = b.call(context.WithoutCancel(t.Context()), "", "Target.disposeBrowserContext", browserContext)
+		b.mu.Lock()
+		delete(b.tabs, p.session)
+		b.mu.Unlock()
+	})
 	return p
 }
 

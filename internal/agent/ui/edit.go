@@ -35,16 +35,16 @@ func (h *Handler) newKey(r *request) answer {
 		return r.problem(http.StatusForbidden, "error.readonly")
 	}
 	prefix := r.query.Get("prefix")
-	return r.form(keyData{New: true, Crumbs: crumbs(prefix), Form: form{Key: prefix, Flags: "0"}}, http.StatusOK)
+	return r.form(keyData{New: true, Crumbs: crumbs(prefix), Form: form{Key: prefix, Flags: "0"}}, http.StatusOK, 0)
 }
 
 // form shows the form alone: what is shown is what was typed, not what is there.
-func (r *request) form(data keyData, status int) answer {
+func (r *request) form(data keyData, status int, index uint64) answer {
 	title := data.Key
 	if data.New {
 		title = r.text("kv.new")
 	}
-	return answer{page: page{name: "key", status: status, Title: title, Section: "kv", Data: data, r: r}}
+	return answer{page: page{name: "key", status: status, Title: title, Section: "kv", Data: data, Index: index, r: r}}
 }
 
 // save stores what was typed unless the key has changed since the form was opened.
@@ -90,8 +90,9 @@ func (r *request) check(f *form) (flags uint64, content string) {
 // again shows a form that was not saved with what was typed, beside what the key is now.
 func (h *Handler) again(r *request, f form, status int) answer {
 	data := keyData{Key: f.Key, New: f.Index == 0, Crumbs: crumbs(folderOf(f.Key))}
+	v := h.cfg.Catalog.View()
 	if f.Conflict {
-		if data.Pair = h.cfg.KV.Get(h.cfg.Catalog.View(), f.Key); data.Pair != nil {
+		if data.Pair = h.cfg.KV.Get(v, f.Key); data.Pair != nil {
 			data.Value, data.New = valueOf(data.Pair.Value), false
 			f.Index = data.Pair.ModifyIndex // to save once more means it
 		} else {
@@ -99,7 +100,7 @@ func (h *Handler) again(r *request, f form, status int) answer {
 		}
 	}
 	data.Form = f
-	return r.form(data, status)
+	return r.form(data, status, v.Index())
 }
 
 // deleteData is the page that asks before a key is deleted.
@@ -122,7 +123,7 @@ func (h *Handler) askDelete(r *request, v catalog.View, key string, conflict boo
 	if pair == nil {
 		return r.problem(http.StatusNotFound, "kv.gone", key)
 	}
-	p := page{name: "delete", Title: r.text("kv.delete"), Section: "kv", r: r}
+	p := page{name: "delete", Title: r.text("kv.delete"), Section: "kv", Index: v.Index(), r: r}
 	if conflict {
 		p.status = http.StatusConflict
 	}
@@ -149,10 +150,8 @@ func (h *Handler) deleteKey(r *request) answer {
 
 // settled leads to the next page once what was written is safe.
 func (h *Handler) settled(r *request, to string) answer {
-	if h.cfg.Settle != nil {
-		if err := h.cfg.Settle(r.Context(), h.cfg.Catalog.View().Index()); err != nil {
-			return h.failed(r, "keep", err)
-		}
+	if err := h.settle(r.Context(), h.cfg.Catalog.View().Index()); err != nil {
+		return h.failed(r, "keep", err)
 	}
 	return answer{to: to}
 }

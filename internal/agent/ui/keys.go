@@ -130,9 +130,14 @@ func (d keyData) LiveLink() string {
 
 // raw sends a value as it is, to be kept as a file.
 func (h *Handler) raw(w http.ResponseWriter, r *http.Request) {
-	pair := h.cfg.KV.Get(h.cfg.Catalog.View(), r.URL.Query().Get("key"))
+	v := h.cfg.Catalog.View()
+	pair := h.cfg.KV.Get(v, r.URL.Query().Get("key"))
 	if pair == nil {
 		http.NotFound(w, r)
+		return
+	}
+	if err := h.settle(r.Context(), v.Index()); err != nil {
+		http.Error(w, "The agent cannot keep what it would show: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")

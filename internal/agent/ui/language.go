@@ -101,7 +101,7 @@ func (h *Handler) setLanguage(w http.ResponseWriter, r *http.Request) {
 	if to := language(query.Get("to")); known(to) {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: string(to), Path: Root, MaxAge: int(languageKept.Seconds()),
-			HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}
 	back := query.Get("back")

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -49,9 +50,10 @@ type page struct {
 	Title   string
 	Section string // of the navigation
 	Data    any
-	// A live page is written anew whenever what it shows changes after Index.
-	Live  bool
+	// Index is that of the state which the page shows; 0 when it shows none. A live page is written anew whenever
+	// that state changes.
 	Index uint64
+	Live  bool
 
 	r *request
 }
@@ -141,11 +143,9 @@ type problem struct {
 // write sends a page, or its live part where that is what was asked for. A live part that the browser has already is
 // not sent again.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, p *page) {
-	if h.cfg.Settle != nil && p.Index > 0 {
-		if err := h.cfg.Settle(r.Context(), p.Index); err != nil {
-			http.Error(w, "The agent cannot keep what it would show: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
+	if err := h.settle(r.Context(), p.Index); err != nil {
+		http.Error(w, "The agent cannot keep what it would show: "+err.Error(), http.StatusServiceUnavailable)
+		return
 	}
 	part := "layout.html"
 	if p.Live && p.r.fragment() {
@@ -168,6 +168,14 @@ func (h *Handler) write(w http.ResponseWriter, r *http.Request, p *page) {
 	}
 	w.WriteHeader(max(p.status, http.StatusOK))
 	_, _ = w.Write(body.Bytes()) // a client that is gone needs no answer
+}
+
+// settle returns once what the catalog held up to the index survives a crash.
+func (h *Handler) settle(ctx context.Context, index uint64) error {
+	if h.cfg.Settle == nil || index == 0 {
+		return nil
+	}
+	return h.cfg.Settle(ctx, index)
 }
 
 // unchanged sets the tag of a live part and reports whether the request has the same one.

@@ -180,3 +180,20 @@ func TestBadForms(t *testing.T) {
 		t.Errorf("a store that fails: %d %.300s", response.StatusCode, text)
 	}
 }
+
+// TestNothingUnsafeIsShown holds that nobody is told what a restart would take back.
+func TestNothingUnsafeIsShown(t *testing.T) {
+	s := newSite(t, false)
+	s.kv.set("k", "secret value")
+	index := s.kv.modified("k")
+	s.lossy.Store(true)
+	for _, path := range []string{"/ui/services", "/ui/kv", "/ui/kv/key?key=k", "/ui/kv/key?key=k&fragment=1", "/ui/kv/delete?key=k", "/ui/kv/raw?key=k"} {
+		if response, text := s.get(t, path); response.StatusCode != http.StatusServiceUnavailable || strings.Contains(text, "secret") {
+			t.Errorf("%s: %d %s", path, response.StatusCode, text)
+		}
+	}
+	form := url.Values{"key": {"k"}, "value": {"new"}, "flags": {"0"}, "index": {index}}
+	if response, text := s.post(t, "/ui/kv/save", form); response.StatusCode != http.StatusInternalServerError || !strings.Contains(text, "disk is full") {
+		t.Errorf("save: %d %s", response.StatusCode, text)
+	}
+}

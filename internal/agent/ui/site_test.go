@@ -1,6 +1,8 @@
 package ui_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,6 +34,14 @@ type site struct {
 
 	server *httptest.Server
 	down   atomic.Bool
+	lossy  atomic.Bool // nothing that was written survives
+}
+
+func (s *site) settle(context.Context, uint64) error {
+	if s.lossy.Load() {
+		return errors.New("disk is full")
+	}
+	return nil
 }
 
 // cut breaks every connection, and every later one while it is on.
@@ -53,7 +63,7 @@ func newSite(t *testing.T, readOnly bool) *site {
 	})
 	handler := ui.New(ui.Config{
 		Catalog: s.state, KV: s.kv, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Node: "n1", Datacenter: "dc1", Version: "1.12.9+panda", ReadOnly: readOnly, Origin: origin.Policy{Loopback: true},
+		Node: "n1", Datacenter: "dc1", Version: "1.12.9+panda", ReadOnly: readOnly, Origin: origin.Policy{Loopback: true}, Settle: s.settle,
 	})
 	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {

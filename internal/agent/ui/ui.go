@@ -101,7 +101,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Referrer-Policy", "same-origin") // "no-referrer" would take the Origin from forms too
 	header.Set("Cache-Control", "no-store")
 	if why := h.cfg.Origin.Refusal(r); why != "" {
