@@ -129,8 +129,12 @@ func (r *request) fragment() bool { return r.query.Has("fragment") }
 
 // problem is a page that says what is wrong.
 func (r *request) problem(status int, key string, args ...any) answer {
+	title := "error.title"
+	if status == http.StatusNotFound {
+		title = "error.missing"
+	}
 	return answer{page: page{
-		name: "problem", status: status, Title: r.text("error.title"), r: r,
+		name: "problem", status: status, Title: r.text(title), r: r,
 		Data: problem{Status: status, Text: r.text(key, args...)},
 	}}
 }
