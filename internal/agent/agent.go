@@ -21,6 +21,7 @@ import (
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/httpapi"
+	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/registrar"
 	"github.com/pandakit/panda/internal/agent/session"
 )
@@ -58,6 +59,9 @@ type Config struct {
 	CheckLimits check.Limits
 	// SessionTTLMin is the shortest TTL that a session may ask for; Consul's 10 s when zero.
 	SessionTTLMin time.Duration
+
+	UI         bool // the pages for people are at /ui/
+	UIReadOnly bool // nothing can be changed through them
 }
 
 // Agent is a running agent, once Run is called.
@@ -93,8 +97,10 @@ func New(cfg Config) (*Agent, error) {
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
 	})
+	policy := origin.Policy{Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts}
+	all := front(&cfg, state, policy, handler)
 	return &Agent{
-		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(handler, cfg.Logger),
+		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(all, cfg.Logger),
 	}, nil
 }
 

@@ -49,7 +49,7 @@ func TestAnswersToRegistrations(t *testing.T) {
 		{"HEAD", "/v1/agent/services", "", 405, ""},
 		{"OPTIONS", "/v1/agent/services", "", 200, ""},
 		{"GET", "/v1/nope", "", 404, "Invalid URL path: not a recognized HTTP API endpoint"},
-		{"GET", "/", "", 404, "Invalid URL path: not a recognized HTTP API endpoint"},
+		{"GET", "/", "", 200, "Consul Agent: UI disabled."},
 
 		{"PUT", register, "", 400, "Bad request: Request decode failed: EOF"},
 		{"PUT", register, "{bad", 400, "Bad request: Request decode failed: invalid character 'b'"},

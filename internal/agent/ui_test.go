@@ -1,0 +1,57 @@
+package agent_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/pandakit/panda/internal/agent"
+)
+
+func TestPagesForPeople(t *testing.T) {
+	a := start(t, agent.Config{UI: true})
+	a.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	a.register(t, ttl("web", "web1", "10m"))
+	for path, want := range map[string]struct {
+		status   int
+		location string
+		text     string
+	}{
+		"/":                    {301, "/ui/", ""},
+		"/ui":                  {307, "/ui/", ""},
+		"/ui/":                 {302, "/ui/services", ""},
+		"/ui/services":         {200, "", "web"},
+		"/ui/service?name=web": {200, "", "web1"},
+		"/ui/node?name=n1":     {200, "", "Serf Health Status"},
+		"/ui/dc1/services":     {303, "/ui/services", ""},
+		"/ui/nowhere":          {404, "", "There is no such page."},
+		"/robots.txt":          {200, "", "Disallow: /"},
+		"/v1/status/leader":    {200, "", "127.0.0.1"},
+		"/nowhere":             {404, "", "Invalid URL path"},
+	} {
+		response, text := a.do(t, "GET", path, "")
+		if response.StatusCode != want.status || response.Header.Get("Location") != want.location || !strings.Contains(text, want.text) {
+			t.Errorf("%s: %d %q %.200s", path, response.StatusCode, response.Header.Get("Location"), text)
+		}
+		if response, _ := a.do(t, "GET", path, "", "Host", "evil.example"); response.StatusCode != http.StatusForbidden {
+			t.Errorf("%s under a foreign name: %d", path, response.StatusCode)
+		}
+	}
+	if response, _ := a.do(t, "PUT", "/v1/agent/check/pass/service:web1", "", "Origin", a.URL()); response.StatusCode != http.StatusOK {
+		t.Errorf("the agent's own page may not use its API: %d", response.StatusCode)
+	}
+}
+
+func TestNoPagesForPeople(t *testing.T) {
+	a := start(t, agent.Config{})
+	for path, want := range map[string]string{
+		"/":            "Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.",
+		"/ui/":         "Invalid URL path",
+		"/ui/services": "Invalid URL path",
+		"/robots.txt":  "Invalid URL path",
+	} {
+		if _, text := a.do(t, "GET", path, ""); !strings.HasPrefix(text, want) {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+}
