@@ -43,7 +43,7 @@ func newPages(cfg *Config, state *catalog.Catalog, policy origin.Policy) http.Ha
 		return nil
 	}
 	return ui.New(ui.Config{
-		Catalog: state, Logger: cfg.Logger, Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version,
+		Catalog: state, KV: ui.CatalogKV{Catalog: state}, Logger: cfg.Logger, Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version,
 		Origin: policy, ReadOnly: cfg.UIReadOnly,
 	})
 }
