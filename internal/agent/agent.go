@@ -1,6 +1,6 @@
 // Package agent is the embedded agent: one process that answers Consul's HTTP API for one machine, so
 // that nothing else need be installed to develop or test services. It assembles the catalog, the
-// checks and the API, and owns the listener.
+// checks, the sessions and the API, and owns the listener.
 //
 // It never joins other agents and never calls out but for the checks that were registered with it.
 // What is registered lasts as long as the process.

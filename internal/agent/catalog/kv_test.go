@@ -259,22 +259,22 @@ func TestNoChangeIsMissed(t *testing.T) {
 	prefixes := []string{"", "a", "a/", "a/1", "b/", "b/12", "none"}
 	single := []string{"a/1", "b/12", "b/7", "a"}
 	seen := make(map[string]uint64)
-	check := func(name string, topic catalog.Topic, before, after string) {
+	check := func(name string, topic catalog.Topic, changed bool) {
 		index := c.View().Mark(topic).Index
-		if last := seen[name]; index < last || before != after && index == last {
-			t.Fatalf("%s: index %d after %d; before %s, after %s", name, index, last, before, after)
+		if last := seen[name]; index < last || changed && index == last {
+			t.Fatalf("%s: index %d after %d, changed: %v", name, index, last, changed)
 		}
 		seen[name] = index
 	}
-	for range 800 {
+	for range 600 {
 		before := c.View()
 		write(t, c, func(w *catalog.Writer) error { return randomChange(w, random) })
 		after := c.View()
 		for _, p := range prefixes {
-			check(p+"*", catalog.KeyPrefix(p), contents(before, p), contents(after, p))
+			check(p+"*", catalog.KeyPrefix(p), !slices.Equal(slices.Collect(before.Keys(p)), slices.Collect(after.Keys(p))))
 		}
 		for _, k := range single {
-			check(k, catalog.Key(k), fmt.Sprint(before.Key(k)), fmt.Sprint(after.Key(k)))
+			check(k, catalog.Key(k), before.Key(k) != after.Key(k))
 		}
 	}
 }
@@ -299,14 +299,6 @@ func randomChange(w *catalog.Writer, random *rand.Rand) error {
 		w.DeleteTree("b/x")
 	}
 	return nil
-}
-
-func contents(v catalog.View, prefix string) string {
-	var b strings.Builder
-	for p := range v.Keys(prefix) {
-		fmt.Fprintf(&b, "%s=%s@%d ", p.Key, p.Value, p.ModifyIndex)
-	}
-	return b.String()
 }
 
 // journal writes down every row as one that keeps them would, and reads it back.
