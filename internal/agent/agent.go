@@ -1,8 +1,9 @@
-// Package agent is the embedded agent: one process that answers Consul's HTTP API for one machine, so
-// that nothing else need be installed to develop or test services. It assembles the catalog, the
-// checks and the API, and owns the listener.
+// Package agent is the embedded agent: one process that answers Consul's HTTP API and DNS queries for one
+// machine, so that nothing else need be installed to develop or test services. It assembles the catalog,
+// the checks, the API and DNS, and owns the listener.
 //
-// It never joins other agents and never calls out but for the checks that were registered with it.
+// It never joins other agents and never calls out but for the checks that were registered with it and
+// for what it asks of the recursors that it was given.
 // What is registered lasts as long as the process.
 package agent
 
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/agent/dnsapi"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/registrar"
 )
@@ -49,6 +51,8 @@ type Config struct {
 	Datacenter string       // dc1 when empty
 	Logger     *slog.Logger // nothing is logged when nil
 
+	DNS DNSConfig
+
 	// Hosts are names that requests may use for the agent while it listens on loopback, besides
 	// localhost and IP addresses.
 	Hosts []string
@@ -62,6 +66,7 @@ type Agent struct {
 	listener  net.Listener
 	registrar *registrar.Registrar
 	server    *http.Server
+	dns       *dnsapi.Server // nil when off
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -79,6 +84,10 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	resolver, err := newDNS(&cfg, state, nil)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
 	})
@@ -87,7 +96,9 @@ func New(cfg Config) (*Agent, error) {
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
 	})
-	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
+	return &Agent{
+		logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger), dns: resolver,
+	}, nil
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
@@ -134,15 +145,19 @@ func (a *Agent) Run(ctx context.Context) error {
 		defer close(done)
 		served = a.server.Serve(a.listener)
 	}()
+	resolver := a.runDNS(queries)
 	var failed error
 	select {
 	case <-ctx.Done():
 	case <-done:
 		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
+	case failed = <-resolver:
 	}
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
 	<-done
+	for range resolver { // until DNS has ended
+	}
 	return failed
 }
 
@@ -160,5 +175,5 @@ func (a *Agent) shutdown(ctx context.Context) {
 // Close releases an agent that is not run. It must not be called while Run runs.
 func (a *Agent) Close() error {
 	a.registrar.Close()
-	return errors.Join(a.server.Close(), a.listener.Close())
+	return errors.Join(a.server.Close(), a.listener.Close(), a.closeDNS())
 }
