@@ -11,13 +11,18 @@ import (
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
-// node answers with the address of a node and its meta.
-func (l *lookup) node(name string) outcome {
+// ofNodes reports whether nodes have records of the type that is asked for.
+func (l *lookup) ofNodes() bool {
 	switch l.qtype {
 	case dns.TypeANY, dns.TypeA, dns.TypeAAAA, dns.TypeTXT:
+		return true
 	default:
-		return answered
+		return false
 	}
+}
+
+// node answers with the address of a node and its meta.
+func (l *lookup) node(name string) outcome {
 	node := findNode(l.view, name)
 	if node == nil {
 		return notFound

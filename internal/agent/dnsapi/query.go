@@ -200,7 +200,13 @@ func (l *lookup) resolve(name string) outcome {
 	if kind == "addr" {
 		return l.address(short, parts)
 	}
-	if len(suffixes) > 1 || len(suffixes) == 1 && suffixes[0] != l.server.cfg.Datacenter {
+	if len(suffixes) > 1 {
+		return notFound
+	}
+	if kind == "node" && !l.ofNodes() {
+		return answered // wherever the node were
+	}
+	if len(suffixes) == 1 && suffixes[0] != l.server.cfg.Datacenter {
 		return notFound
 	}
 	switch kind {

@@ -46,18 +46,11 @@ func (q *query) trim(m *dns.Msg) {
 		return // one record is sent at any size
 	}
 	before := len(m.Answer)
-	opt := takeOPT(m)
-	t := trimmer{Msg: m, reserved: 0}
-	if opt != nil {
-		t.reserved = dns.Len(opt)
-	}
+	t := trimmer{Msg: m}
 	if q.overTCP() {
 		t.fit(maxTCPSize, maxTCPSize)
 	} else {
 		q.trimUDP(&t)
-	}
-	if opt != nil {
-		m.Extra = append(m.Extra, opt)
 	}
 	m.Truncated = q.set.EnableTruncate && len(m.Answer) < before
 }
@@ -74,28 +67,14 @@ func (q *query) trimUDP(t *trimmer) {
 	t.Compress = compress
 }
 
-func takeOPT(m *dns.Msg) *dns.OPT {
-	last := len(m.Extra) - 1
-	if last < 0 {
-		return nil
-	}
-	opt, ok := m.Extra[last].(*dns.OPT)
-	if ok {
-		m.Extra = m.Extra[:last]
-	}
-	return opt
-}
-
 // trimmer cuts an answer to a size.
 type trimmer struct {
 	*dns.Msg
-	reserved int               // bytes that are added later
-	targets  map[string]dns.RR // the first additional record of each name, in lower case; made when needed
+	targets map[string]dns.RR // the first additional record of each name, in lower case; made when needed
 }
 
-func (t *trimmer) size() int { return t.Len() + t.reserved }
-
-// keep leaves the first answers, and of the additional records one for each name that these lead to.
+// keep leaves the first answers, and of the additional records one for each name that these lead to. All others
+// go, as in Consul: the EDNS record too.
 func (t *trimmer) keep(answers int) {
 	t.Answer = t.Answer[:answers]
 	if t.targets == nil {
@@ -136,9 +115,9 @@ func (t *trimmer) tell(name string, told map[string]bool) {
 // fit leaves out answers until the size is limit at most, or one is left. It goes fast while the size is far
 // above coarse.
 func (t *trimmer) fit(limit, coarse int) {
-	for len(t.Answer) > 1 && t.size() > limit {
+	for len(t.Answer) > 1 && t.Len() > limit {
 		t.Ns = nil
-		if t.size()-coarse > farTooLarge {
+		if t.Len()-coarse > farTooLarge {
 			t.keepFitting(coarse)
 		} else {
 			t.keep(len(t.Answer) - 1)
@@ -154,7 +133,7 @@ func (t *trimmer) keepFitting(size int) {
 		t.Answer = all
 		middle := fits + (tooMany-fits)/2
 		t.keep(middle)
-		switch free := size - t.size(); {
+		switch free := size - t.Len(); {
 		case free < 0:
 			tooMany = middle
 		case free < closeEnough:
