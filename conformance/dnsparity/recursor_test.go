@@ -28,8 +28,8 @@ func recursor(t *testing.T, handle dns.HandlerFunc) string {
 			_ = tcp.Close() // the port is another's for UDP
 			continue
 		}
-		var running sync.WaitGroup
 		for _, server := range []*dns.Server{{Listener: tcp, Handler: handle}, {PacketConn: udp, Handler: handle, UDPSize: dns.MaxMsgSize}} {
+			var running sync.WaitGroup
 			started := make(chan struct{})
 			server.NotifyStartedFunc = func() { close(started) }
 			running.Go(func() {
@@ -117,6 +117,10 @@ func TestRecursors(t *testing.T) {
 				c.instance("foo", "cut#1", object{"Port": 443, "Address": "cut.example.org"})
 				c.instance("foo", "refused#1", object{"Port": 443, "Address": "refused.example.org"})
 			})
+			if name == "after silence" {
+				p.compare(t, each([]string{"www.example.org.", "named.service.consul."}, "A", "SRV"))
+				return
+			}
 			queries := each([]string{
 				"www.example.org.", "many.example.org.", "cut.example.org.", "refused.example.org.", "empty.example.org.",
 				"edns.example.org.", "missing.example.org.", "9.9.9.10.in-addr.arpa.", "1.0.1.10.in-addr.arpa.", "consul.",
