@@ -144,16 +144,36 @@ func newNodeHealth(view catalog.View, name string) *nodeHealth {
 	return n
 }
 
+// fewTaken is how many entries are drawn one by one; whoever takes more has all of the rest mixed.
+const fewTaken = 64
+
 // shuffled yields the entries in random order. It costs little more than what is taken of it.
 func shuffled(entries []*entry) iter.Seq[*entry] {
 	return func(yield func(*entry) bool) {
-		rest := slices.Clone(entries)
-		for len(rest) > 0 {
-			i := rand.IntN(len(rest)) //nolint:gosec // spreads load; nothing secret depends on it
-			chosen := rest[i]
-			rest[i] = rest[0]
-			rest = rest[1:]
-			if !yield(chosen) {
+		// A shuffle by Fisher and Yates, of which only the exchanges are kept.
+		moved := map[int]*entry{}
+		at := func(i int) *entry {
+			if e, ok := moved[i]; ok {
+				return e
+			}
+			return entries[i]
+		}
+		first := 0
+		for ; first < min(len(entries), fewTaken); first++ {
+			chosen := first + rand.IntN(len(entries)-first) //nolint:gosec // spreads load; nothing secret depends on it
+			e := at(chosen)
+			moved[chosen] = at(first)
+			if !yield(e) {
+				return
+			}
+		}
+		rest := make([]*entry, 0, len(entries)-first)
+		for i := first; i < len(entries); i++ {
+			rest = append(rest, at(i))
+		}
+		rand.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+		for _, e := range rest {
+			if !yield(e) {
 				return
 			}
 		}

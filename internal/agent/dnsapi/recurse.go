@@ -64,6 +64,9 @@ func (s *Server) ask(ctx context.Context, set *settings, network, recursor strin
 	return reply, err
 }
 
+// maxFollowed bounds the addresses that one name within an answer is followed to.
+const maxFollowed = 256
+
 // follow returns the addresses that a name leads to, and the names on the way, with that TTL.
 func (l *lookup) follow(host string, ttl uint32) []dns.RR {
 	const mostWithoutEDNS = 5
@@ -95,7 +98,7 @@ func (l *lookup) resolveHost(name string) []dns.RR {
 	}
 	inner := &lookup{
 		server: l.server, set: l.set, view: l.view, name: name, qtype: dns.TypeANY,
-		domain: l.server.zone.of(name), depth: l.depth - 1, room: l.room, hosts: l.hosts,
+		domain: l.server.zone.of(name), depth: l.depth - 1, room: maxFollowed, hosts: l.hosts,
 	}
 	inner.resolve(name)
 	return inner.answer

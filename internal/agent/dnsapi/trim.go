@@ -14,6 +14,7 @@ const (
 	udpReserve   = 7     // left free, as by Consul
 	maxTCPSize   = 65523
 	smallest     = 16 // an answer: a compressed name, the header of a record, an IPv4 address
+	smallestSRV  = 21 // the same with a port and the shortest name
 	farTooLarge  = 100
 	closeEnough  = 10
 	maxTCPAnswer = 4096
@@ -30,13 +31,18 @@ func (q *query) udpSize() int {
 
 // room returns how many answers are worth making. It is one more than fit, so that those left out are noticed.
 func (q *query) room() int {
-	switch {
-	case !q.overTCP():
-		return q.udpSize()/smallest + 1
-	case q.question.Qtype == dns.TypeSRV:
+	srv := q.question.Qtype == dns.TypeSRV
+	switch size := q.udpSize(); {
+	case q.overTCP() && srv:
 		return maxTCPSRV
-	default:
+	case q.overTCP():
 		return maxTCPAnswer
+	case size == minUDPSize:
+		return q.set.udpAnswers + 1
+	case srv:
+		return size/smallestSRV + 1
+	default:
+		return size/smallest + 1
 	}
 }
 
