@@ -144,8 +144,8 @@ func newNodeHealth(view catalog.View, name string) *nodeHealth {
 	return n
 }
 
-// fewTaken is how many entries are drawn one by one; whoever takes more has all of the rest mixed.
-const fewTaken = 64
+// fewTaken is how many entries are drawn one by one; for whoever takes more the rest is copied.
+const fewTaken = 128
 
 // shuffled yields the entries in random order. It costs little more than what is taken of it.
 func shuffled(entries []*entry) iter.Seq[*entry] {
@@ -171,8 +171,11 @@ func shuffled(entries []*entry) iter.Seq[*entry] {
 		for i := first; i < len(entries); i++ {
 			rest = append(rest, at(i))
 		}
-		rand.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-		for _, e := range rest {
+		for len(rest) > 0 {
+			chosen := rand.IntN(len(rest)) //nolint:gosec // the same
+			e := rest[chosen]
+			rest[chosen] = rest[0]
+			rest = rest[1:]
 			if !yield(e) {
 				return
 			}
