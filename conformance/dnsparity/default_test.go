@@ -137,7 +137,9 @@ func messageQueries() []query {
 		edit(func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }),
 		edit(func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }),
 		edit(func(m *dns.Msg) { m.Question = nil }),
-		edit(func(m *dns.Msg) { m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "x.", Rrtype: dns.TypeA, Class: 1}, A: net.IPv4(1, 2, 3, 4)}} }),
+		edit(func(m *dns.Msg) {
+			m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "x.", Rrtype: dns.TypeA, Class: 1}, A: net.IPv4(1, 2, 3, 4)}}
+		}),
 		edit(func(m *dns.Msg) { m.SetEdns0(100, false) }),
 		edit(func(m *dns.Msg) { m.SetEdns0(4096, true); m.IsEdns0().SetVersion(1) }),
 		edit(func(m *dns.Msg) { m.SetEdns0(4096, false); m.SetEdns0(4096, false) }),

@@ -170,6 +170,13 @@ type consul struct {
 
 func (c *consul) put(path string, body any) {
 	c.t.Helper()
+	if answer := c.send(path, body); string(answer) == "" {
+		c.t.Fatalf("PUT %s %v: no answer", path, body)
+	}
+}
+
+func (c *consul) send(path string, body any) []byte {
+	c.t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
 		c.t.Fatal(err)
@@ -178,9 +185,7 @@ func (c *consul) put(path string, body any) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if answer := c.do(request); string(answer) == "" {
-		c.t.Fatalf("PUT %s %s: no answer", path, text)
-	}
+	return c.do(request)
 }
 
 func (c *consul) get(path string, into any) {
@@ -250,9 +255,8 @@ func (c *consul) copy() *catalog.Catalog {
 // knownNodes returns all nodes once Consul's own has its meta, which it gets a moment after the start.
 func (c *consul) knownNodes() []*consulwire.Node {
 	c.t.Helper()
-	own := []*consulwire.Node{}
-	for index := uint64(0); len(own) == 0 || len(own[0].Meta) == 0; index = own[0].ModifyIndex {
-		c.get(fmt.Sprintf("/v1/catalog/nodes?wait=10s&filter=Node==n1&index=%d", index), &own)
+	for own := (consulwire.NodeServices{}); own.Node == nil || len(own.Node.Meta) == 0; {
+		c.get("/v1/catalog/node/n1", &own)
 	}
 	var nodes []*consulwire.Node
 	c.get("/v1/catalog/nodes", &nodes)

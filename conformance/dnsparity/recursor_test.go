@@ -90,7 +90,9 @@ func known(w dns.ResponseWriter, r *dns.Msg) {
 	write(w, m)
 }
 
-func failing(w dns.ResponseWriter, r *dns.Msg) { write(w, new(dns.Msg).SetRcode(r, dns.RcodeServerFailure)) }
+func failing(w dns.ResponseWriter, r *dns.Msg) {
+	write(w, new(dns.Msg).SetRcode(r, dns.RcodeServerFailure))
+}
 
 func TestRecursors(t *testing.T) {
 	good, bad := recursor(t, known), recursor(t, failing)

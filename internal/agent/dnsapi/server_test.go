@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -188,4 +189,38 @@ func TestDig(t *testing.T) {
 			t.Errorf("dig %s: %s (%v)", arguments, output, err)
 		}
 	}
+}
+
+// TestAtOnce asks, changes the catalog and changes options, all at the same time. Every answer is of some moment.
+func TestAtOnce(t *testing.T) {
+	s := start(t, dnsapi.Config{})
+	const rounds = 100
+	var running sync.WaitGroup
+	for _, network := range []string{"udp", "tcp", "udp"} {
+		running.Go(func() {
+			client := &dns.Client{Net: network, Timeout: patience}
+			for range rounds {
+				reply, _, err := client.Exchange(new(dns.Msg).SetQuestion("web.service.consul.", dns.TypeSRV), s.Addr())
+				if err != nil || len(reply.Answer) < 2 || len(reply.Answer) > 3 {
+					t.Errorf("%v, %v", reply, err)
+				}
+			}
+		})
+	}
+	running.Go(func() {
+		for n := range rounds {
+			status := []string{"passing", "critical"}[n%2]
+			if err := s.catalog.Write(func(w *catalog.Writer) error { w.SetStatus("n1", "service:web#2", status, ""); return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	running.Go(func() {
+		for n := range rounds {
+			if err := s.SetOptions(dnsapi.Options{DisableCompression: n%2 == 0}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	running.Wait()
 }
