@@ -72,33 +72,6 @@ const (
 	recursorPort           = "53"
 )
 
-// zone is a domain that is answered for: lower case, with the last dot.
-type zone struct {
-	main, alt string // alt is "" when there is none
-}
-
-// newZone returns the domains, or an error when one of them cannot be one.
-func newZone(cfg *Config) (zone, error) {
-	z := zone{main: domainName(cmp.Or(cfg.Domain, defaultDomain)), alt: domainName(cfg.AltDomain)}
-	for _, domain := range []string{z.main, z.alt} {
-		if _, ok := dns.IsDomainName(cmp.Or(domain, z.main)); !ok || domain == "." {
-			return zone{}, fmt.Errorf("configure DNS: %q is not a domain", domain)
-		}
-	}
-	first, _, _ := strings.Cut(z.alt, ".")
-	if slices.Contains([]string{"service", "connect", "node", "query", "addr", strings.ToLower(cfg.Datacenter)}, first) && z.alt != "" {
-		return zone{}, fmt.Errorf("configure DNS: alternative domain %q begins with %q, which names a kind of query or the datacenter", z.alt, first)
-	}
-	return z, nil
-}
-
-func domainName(name string) string {
-	if name == "" {
-		return ""
-	}
-	return dns.CanonicalName(name)
-}
-
 // settings are the options of one moment, checked. They are never changed.
 type settings struct {
 	Options
