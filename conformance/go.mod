@@ -3,6 +3,7 @@ module github.com/pandakit/panda/conformance
 go 1.26.7
 
 require (
+	github.com/miekg/dns v1.1.73
 	github.com/pandakit/panda v0.0.0
 	github.com/rogpeppe/go-internal v1.16.0
 	go.uber.org/goleak v1.3.0

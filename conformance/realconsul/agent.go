@@ -27,6 +27,10 @@ type Options struct {
 	Node string
 	// DataDir makes the agent keep its state, and its services' registrations, over a restart.
 	DataDir string
+	// DNS makes the agent answer DNS queries.
+	DNS bool
+	// HCL are further pieces of configuration.
+	HCL []string
 	// JoinWAN are the WAN addresses of agents in other datacenters.
 	JoinWAN []string
 }
@@ -42,7 +46,7 @@ type Agent struct {
 	output  *tail
 }
 
-type ports struct{ http, server, lan, wan int }
+type ports struct{ http, server, lan, wan, dns int }
 
 // Start starts an agent on free ports of 127.0.0.1 and returns once it has a leader.
 func Start(t testing.TB, options Options) *Agent {
@@ -71,6 +75,9 @@ func (a *Agent) Address() string { return local(a.ports.http) }
 
 // Server returns the host and port of the agent's server, which it names as the leader.
 func (a *Agent) Server() string { return local(a.ports.server) }
+
+// DNS returns the host and port on which the agent answers DNS queries, if it does.
+func (a *Agent) DNS() string { return local(a.ports.dns) }
 
 // WAN returns the address at which agents of other datacenters can join this one.
 func (a *Agent) WAN() string { return local(a.ports.wan) }
@@ -112,7 +119,7 @@ func (a *Agent) arguments() []string {
 		"agent", "-bind=127.0.0.1", "-client=127.0.0.1", "-disable-host-node-id", "-log-level=warn",
 		"-http-port=" + strconv.Itoa(a.ports.http), "-server-port=" + strconv.Itoa(a.ports.server),
 		"-serf-lan-port=" + strconv.Itoa(a.ports.lan), "-serf-wan-port=" + strconv.Itoa(a.ports.wan),
-		"-dns-port=-1", "-grpc-port=-1", "-node=" + cmp.Or(a.options.Node, "node-"+strconv.Itoa(a.ports.http)),
+		"-grpc-port=-1", "-node=" + cmp.Or(a.options.Node, "node-"+strconv.Itoa(a.ports.http)),
 		// Watches of many clients come from one address here.
 		"-hcl=limits { http_max_conns_per_client = 10000 }",
 		"-hcl=performance { raft_multiplier = 1 }",
@@ -121,6 +128,14 @@ func (a *Agent) arguments() []string {
 		arguments = append(arguments, "-dev")
 	} else {
 		arguments = append(arguments, "-server", "-bootstrap-expect=1", "-data-dir="+a.options.DataDir)
+	}
+	if a.options.DNS {
+		arguments = append(arguments, "-dns-port="+strconv.Itoa(a.ports.dns))
+	} else {
+		arguments = append(arguments, "-dns-port=-1")
+	}
+	for _, piece := range a.options.HCL {
+		arguments = append(arguments, "-hcl="+piece)
 	}
 	if a.options.Datacenter != "" {
 		arguments = append(arguments, "-datacenter="+a.options.Datacenter)
@@ -178,7 +193,7 @@ func freePorts(t testing.TB) ports {
 			_ = h.Close()
 		}
 	}()
-	for len(taken) < 4 {
+	for len(taken) < 5 {
 		listener, err := net.Listen("tcp", local(0))
 		if err != nil {
 			t.Fatalf("find a free port: %v", err)
@@ -190,7 +205,7 @@ func freePorts(t testing.TB) ports {
 			taken = append(taken, port)
 		}
 	}
-	return ports{http: taken[0], server: taken[1], lan: taken[2], wan: taken[3]}
+	return ports{http: taken[0], server: taken[1], lan: taken[2], wan: taken[3], dns: taken[4]}
 }
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

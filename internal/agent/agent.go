@@ -1,8 +1,9 @@
-// Package agent is the embedded agent: one process that answers Consul's HTTP API for one machine, so
-// that nothing else need be installed to develop or test services. It assembles the catalog, the
-// checks, the sessions and the API, and owns the listener.
+// Package agent is the embedded agent: one process that answers Consul's HTTP API and DNS queries for one
+// machine, so that nothing else need be installed to develop or test services. It assembles the catalog,
+// the checks, the sessions, the API and DNS, and owns the listeners.
 //
-// It never joins other agents and never calls out but for the checks that were registered with it.
+// It never joins other agents and never calls out but for the checks that were registered with it and
+// for what it asks of the recursors that it was given.
 // What is registered lasts as long as the process.
 package agent
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/agent/dnsapi"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/registrar"
@@ -52,6 +54,8 @@ type Config struct {
 	Datacenter string       // dc1 when empty
 	Logger     *slog.Logger // nothing is logged when nil
 
+	DNS DNSConfig
+
 	// Hosts are names that requests may use for the agent while it listens on loopback, besides
 	// localhost and IP addresses.
 	Hosts []string
@@ -71,6 +75,7 @@ type Agent struct {
 	registrar *registrar.Registrar
 	sessions  *session.Expirer
 	server    *http.Server
+	dns       *dnsapi.Server // nil when off
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -88,6 +93,10 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	resolver, err := newDNS(&cfg, state, nil)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
 	})
@@ -101,6 +110,7 @@ func New(cfg Config) (*Agent, error) {
 	all := front(&cfg, state, policy, handler)
 	return &Agent{
 		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(all, cfg.Logger),
+		dns: resolver,
 	}, nil
 }
 
@@ -156,15 +166,19 @@ func (a *Agent) Run(ctx context.Context) error {
 		defer close(done)
 		served = a.server.Serve(a.listener)
 	}()
+	resolver := a.runDNS(queries)
 	var failed error
 	select {
 	case <-ctx.Done():
 	case <-done:
 		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
+	case failed = <-resolver:
 	}
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
 	<-done
+	for range resolver { // until DNS has ended
+	}
 	return failed
 }
 
@@ -184,5 +198,5 @@ func (a *Agent) shutdown(ctx context.Context) {
 func (a *Agent) Close() error {
 	a.registrar.Close()
 	a.sessions.Close()
-	return errors.Join(a.server.Close(), a.listener.Close())
+	return errors.Join(a.server.Close(), a.listener.Close(), a.closeDNS())
 }
