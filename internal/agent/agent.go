@@ -20,6 +20,7 @@ import (
 
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/httpapi"
+	"github.com/pandakit/panda/internal/agent/logs"
 	"github.com/pandakit/panda/internal/agent/registrar"
 )
 
@@ -37,7 +38,7 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
-	maxConnections    = 8192
+	maxConnections    = 16384 // of which 10,000 may be blocked queries; a process may have fewer files
 	shutdownTimeout   = 5 * time.Second
 )
 
@@ -79,6 +80,8 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	watched := logs.NewHub()
+	cfg.Logger = slog.New(slog.NewMultiHandler(cfg.Logger.Handler(), watched.Handler()))
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
 	})
@@ -86,6 +89,7 @@ func New(cfg Config) (*Agent, error) {
 		Catalog: state, Registrar: r, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
+		Logs: watched,
 	})
 	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
 }

@@ -21,7 +21,9 @@ var (
 	Services = Topic{kind: "services"} // which instances there are; not their health
 	Checks   = Topic{kind: "checks"}   // every check
 
-	whole = Topic{kind: "whole"} // everything: the index of the last write
+	Everything = Topic{kind: "whole"} // the index of the last write, whatever it changed
+
+	whole = Everything
 	floor = Topic{kind: "floor"} // the index of topics that have no mark
 )
 

@@ -25,8 +25,13 @@ func rank(c *catalog.Check) int {
 	if c.CheckID == consulwire.NodeMaintenance || strings.HasPrefix(c.CheckID, consulwire.ServiceMaintenancePrefix) {
 		return 3
 	}
+	return rankOf(c.Status)
+}
+
+// rankOf returns the place in statuses of a check's status; what is none counts as critical.
+func rankOf(status string) int {
 	for n, s := range statuses {
-		if s.name == c.Status {
+		if s.name == status {
 			return n
 		}
 	}
@@ -51,7 +56,7 @@ func (h *Handler) health(v catalog.View, i *catalog.Instance) (*consulwire.Servi
 func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	if id == "" {
-		return nil, badRequest("Missing serviceID")
+		return nil, fail("Bad request: Missing serviceID") // Consul says so, with this status
 	}
 	view := h.cfg.Catalog.View()
 	instance := view.Instance(h.cfg.Node, id)
@@ -66,7 +71,7 @@ func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error
 func (h *Handler) healthByName(w http.ResponseWriter, r *http.Request) (any, error) {
 	name := r.PathValue("name")
 	if name == "" {
-		return nil, badRequest("Missing service Name")
+		return nil, fail("Bad request: Missing service Name")
 	}
 	view := h.cfg.Catalog.View()
 	answer, worst := []*consulwire.ServiceHealth{}, 0
