@@ -30,6 +30,9 @@ func areas() []area {
 		{"status", statusCases()},
 		{"catalog", catalogCases()},
 		{"health", healthCases()},
+		{"agent", agentCases()},
+		{"event", eventCases()},
+		{"operator", operatorCases()},
 	}
 }
 

@@ -43,3 +43,9 @@ func registered(name, body string) []Step {
 		{Do: "GET /v1/catalog/service/" + name, Until: `"ServiceID"`},
 	}
 }
+
+// until returns the case with its last request repeated until the answer has the text.
+func (c Case) until(text string) Case {
+	c.Steps[len(c.Steps)-1].Until = text
+	return c
+}

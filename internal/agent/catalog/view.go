@@ -42,9 +42,16 @@ func (v View) Node(name string) *consulwire.Node {
 	return one[consulwire.Node](v, tableNodes, byID, name)
 }
 
-// NodeByID returns a node whose ID begins with the prefix, in any case, or nil.
+// NodeByID returns the one node whose ID begins with the prefix, in any case, or nil.
 func (v View) NodeByID(prefix string) *consulwire.Node {
-	return one[consulwire.Node](v, tableNodes, byUUID+"_prefix", prefix)
+	var found *consulwire.Node
+	for node := range rows[consulwire.Node](v, tableNodes, byUUID+"_prefix", prefix) {
+		if found != nil {
+			return nil
+		}
+		found = node
+	}
+	return found
 }
 
 // Services returns the tags of each service that has an instance, without repetition, sorted.

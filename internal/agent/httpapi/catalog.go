@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -100,15 +101,18 @@ func onNode(i *catalog.Instance, node *consulwire.Node) *consulwire.CatalogServi
 	}
 }
 
-// shortestID is the shortest beginning of a node's ID that can stand for its name.
-const shortestID = 2
-
-// nodeNamed returns the node of that name, or the one whose ID begins so.
+// nodeNamed returns the node of that name, or the one whose ID begins so. Consul takes whole bytes of the ID, of
+// which each is two digits.
 func nodeNamed(v catalog.View, name string) *consulwire.Node {
-	if node := v.Node(name); node != nil || len(name) < shortestID {
+	if node := v.Node(name); node != nil {
 		return node
 	}
-	return v.NodeByID(name)
+	prefix := name[:len(name)-len(name)%2]
+	digits := strings.ReplaceAll(prefix, "-", "")
+	if digits == "" || len(digits)%2 != 0 {
+		return nil
+	}
+	return v.NodeByID(prefix)
 }
 
 func (h *Handler) nodeTopic(name string) catalog.Topic {

@@ -57,7 +57,7 @@ const uuidLength = 36
 
 func (h *Handler) validateRegistration(wanted *consulwire.CatalogRegistration) error {
 	switch {
-	case wanted.Datacenter != "" && !strings.EqualFold(wanted.Datacenter, h.cfg.Datacenter):
+	case wanted.Datacenter != "" && wanted.Datacenter != h.cfg.Datacenter:
 		return errNoDatacenter
 	case wanted.Node == "":
 		return fail("Must provide node")
@@ -245,7 +245,7 @@ func (h *Handler) deregister(w http.ResponseWriter, r *http.Request) (any, error
 	if err := decode(w, r, &wanted); err != nil {
 		return nil, err
 	}
-	if wanted.Datacenter != "" && !strings.EqualFold(wanted.Datacenter, h.cfg.Datacenter) {
+	if wanted.Datacenter != "" && wanted.Datacenter != h.cfg.Datacenter {
 		return nil, errNoDatacenter
 	}
 	if wanted.Node == "" {

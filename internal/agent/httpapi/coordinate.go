@@ -14,9 +14,9 @@ func (h *Handler) coordinateEndpoints() []endpoint {
 		{http.MethodGet, "/v1/coordinate/nodes", h.blocking(whole(catalog.Nodes), func(catalog.View, *http.Request) (any, error) {
 			return []consulwire.NodeCoordinate{}, nil
 		})},
-		{http.MethodGet, "/v1/coordinate/node/{name...}", h.blocking(whole(catalog.Nodes), func(catalog.View, *http.Request) (any, error) {
+		{http.MethodGet, "/v1/coordinate/node/{name...}", func(http.ResponseWriter, *http.Request) (any, error) {
 			return &codedAnswer{http.StatusNotFound, nil}, nil
-		})},
+		}},
 		{http.MethodPut, "/v1/coordinate/update", updateCoordinate},
 	}
 }

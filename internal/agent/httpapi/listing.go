@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,17 +34,13 @@ type question struct {
 
 func ask(r *http.Request) *question {
 	q := &question{Values: r.URL.Query(), path: r.URL.Path, name: r.PathValue("name")}
+	q.tags = q.Values["tag"]
 	for _, pair := range q.Values["node-meta"] {
 		key, value, _ := strings.Cut(pair, ":")
 		if q.nodeMeta == nil {
 			q.nodeMeta = make(map[string]string)
 		}
 		q.nodeMeta[key] = value
-	}
-	for _, tag := range q.Values["tag"] {
-		if tag != "" {
-			q.tags = append(q.tags, tag)
-		}
 	}
 	return q
 }
@@ -69,9 +66,7 @@ func (h *Handler) list(l listing) func(http.ResponseWriter, *http.Request) (any,
 		}
 		read, err := l.open(q)
 		if err != nil {
-			if !l.quiet {
-				meta(w, 0, false)
-			}
+			h.tellFailure(w, r, &l, err)
 			return nil, err
 		}
 		view, index := h.await(r, l.watched(q), after, wait)
@@ -82,6 +77,16 @@ func (h *Handler) list(l listing) func(http.ResponseWriter, *http.Request) (any,
 			tellCache(w, hit)
 		}
 		return answer, nil
+	}
+}
+
+// tellFailure sets the headers of a question that was refused: Consul reads first and finds a bad request later.
+func (h *Handler) tellFailure(w http.ResponseWriter, r *http.Request, l *listing, err error) {
+	if refused, ok := errors.AsType[*statusError](err); ok && refused.status == http.StatusBadRequest {
+		meta(w, h.cfg.Catalog.View().Index(), true)
+		w.Header().Set("X-Consul-Effective-Consistency", consistency(r))
+	} else if !l.quiet {
+		meta(w, 0, false)
 	}
 }
 
@@ -104,7 +109,7 @@ func tellCache(w http.ResponseWriter, hit bool) {
 
 // page returns the answer, encoded, and whether it was there already.
 func (h *Handler) page(r *http.Request, q *question, view catalog.View, index uint64, read func(catalog.View) any) (*page, bool) {
-	p, hit := h.pages.get(q.key(), index)
+	p, hit := h.pages.get(q.key(), index, q.Has("cached"))
 	p.once.Do(func() {
 		p.body, p.err = encode(r, read(view))
 		h.pages.grow(p, len(p.body))

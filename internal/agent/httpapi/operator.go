@@ -79,7 +79,7 @@ func (h *Handler) keyring(w http.ResponseWriter, r *http.Request) (any, error) {
 			return nil, badRequest("Error parsing local-only: %v", err)
 		}
 		if local && r.Method != http.MethodGet {
-			return nil, badRequest("Invalid use of local-only: local-only can only be set for GET requests")
+			return nil, badRequest("Invalid use of local-only: local-only can only be set for list requests")
 		}
 	}
 	return nil, fail("4 errors occurred:\n\t* WAN error: 1/1 nodes reported failure\n\t* %s.%s: Keyring is empty (encryption not enabled)\n"+

@@ -26,22 +26,27 @@ type page struct {
 	onceZipped sync.Once
 	zipped     []byte
 
+	asked  bool // with ?cached, now or at an earlier index
 	weight int  // what pages counts for it
 	gone   bool // no longer among the pages
 }
 
-// get returns the page of a question at an index, and whether someone has asked for it before.
-func (p *pages) get(key string, index uint64) (one *page, hit bool) {
+// get returns the page of a question at an index. hit tells one who asks with ?cached whether someone has before.
+func (p *pages) get(key string, index uint64, cached bool) (one *page, hit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.kept[key]
-	if before != nil && before.index == index {
-		return before, true
+	if before != nil {
+		hit = before.asked
+		before.asked = hit || cached
 	}
-	one = &page{index: index}
+	if before != nil && before.index == index {
+		return before, hit
+	}
+	one = &page{index: index, asked: hit || cached}
 	if before != nil && before.index > index { // asked from an older view: not for others
 		one.gone = true
-		return one, false
+		return one, hit
 	}
 	if p.kept == nil {
 		p.kept = make(map[string]*page)
@@ -51,7 +56,7 @@ func (p *pages) get(key string, index uint64) (one *page, hit bool) {
 	one.weight = len(key)
 	p.bytes += one.weight
 	p.kept[key] = one
-	return one, false
+	return one, hit
 }
 
 // grow counts what a page has grown by.

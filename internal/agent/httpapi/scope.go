@@ -72,7 +72,7 @@ func (h *Handler) checked(e endpoint) func(http.ResponseWriter, *http.Request) (
 				return nil, err
 			}
 		}
-		if dc := r.URL.Query().Get("dc"); scope.datacenter && dc != "" && !strings.EqualFold(dc, h.cfg.Datacenter) {
+		if dc := r.URL.Query().Get("dc"); scope.datacenter && dc != "" && dc != h.cfg.Datacenter {
 			if r.Method == http.MethodGet && tellsMeta(e.path) {
 				meta(w, 0, false)
 			}
