@@ -260,7 +260,10 @@ func blockingCases() []Case {
 		wait("woken by a service on a node", "/v1/catalog/node/b1", register, `{"Node":"b1","Address":"10.3.0.9","Service":{"Service":"bu"}}`),
 		wait("woken by a service in a list", "/v1/catalog/node-services/b1", register, `{"Node":"b1","Address":"10.3.0.9","Service":{"Service":"bv"}}`),
 		wait("woken by what the filter leaves out", "/v1/catalog/service/bt?filter=ServiceID==none", register, `{"Node":"b1","Address":"10.3.0.9","Service":{"Service":"bt"}}`),
-		wait("woken by the end of a node", "/v1/catalog/node/b1", deregister, `{"Node":"b1"}`),
+		{Name: "woken by the end of a node", Steps: []Step{
+			{Do: "GET /v1/catalog/node/b1"},
+			{Do: "GET /v1/catalog/node/b1?index={index}&wait=1s", Meanwhile: []Step{{Do: deregister, Body: `{"Node":"b1"}`}}},
+		}},
 		{Name: "not woken in time", Steps: []Step{
 			{Do: "GET /v1/catalog/service/pg"},
 			{Do: "GET /v1/catalog/service/pg?index={index}&wait=50ms"},

@@ -124,7 +124,7 @@ func TestAnswersToReads(t *testing.T) {
 		{"GET", "/v1/health/service/web?ns=other", "", 400, "Bad request: Invalid query parameter"},
 		{"GET", "/v1/health/service/web?dc=dc2", "", 500, "No path to datacenter"},
 		{"GET", "/v1/health/service/web?stale&consistent", "", 400, "Cannot specify ?stale with ?consistent"},
-		{"GET", "/v1/health/service/nope?dc=DC1&stale", "", 200, "[]"},
+		{"GET", "/v1/health/service/nope?dc=dc1&stale", "", 200, "[]"},
 		{"GET", "/v1/catalog/service/nope", "", 200, "[]"},
 		{"GET", "/v1/health/checks/nope", "", 200, "[]"},
 		{"GET", "/v1/health/node/nope", "", 200, "[]"},

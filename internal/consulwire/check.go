@@ -70,3 +70,38 @@ func (d *CheckDefinition) UnmarshalJSON(data []byte) error {
 	type plain CheckDefinition
 	return json.Unmarshal(data, (*plain)(d))
 }
+
+// LocalCheck is a check in the answers of /v1/agent/health/service/, which have another form of definition: always
+// whole, and empty here.
+type LocalCheck struct {
+	Node        string
+	CheckID     string
+	Name        string
+	Status      string
+	Notes       string
+	Output      string
+	ServiceID   string
+	ServiceName string
+	ServiceTags []string
+	Type        string
+	Definition  LocalDefinition
+	CreateIndex uint64
+	ModifyIndex uint64
+}
+
+// LocalDefinition is the definition of a LocalCheck.
+type LocalDefinition struct {
+	HTTP                           string
+	Header                         map[string][]string
+	Method                         string
+	Body                           string
+	TLSServerName                  string
+	TLSSkipVerify                  bool
+	TCP                            string
+	UDP                            string
+	GRPC                           string
+	GRPCUseTLS                     bool
+	Interval                       Duration
+	Timeout                        Duration
+	DeregisterCriticalServiceAfter Duration
+}

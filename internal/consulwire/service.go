@@ -102,5 +102,5 @@ type ServiceEntry struct {
 type ServiceHealth struct {
 	AggregatedStatus string
 	Service          *AgentService
-	Checks           []*HealthCheck
+	Checks           []*LocalCheck
 }

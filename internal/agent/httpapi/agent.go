@@ -99,8 +99,9 @@ func (h *Handler) nodeMaintenance(_ http.ResponseWriter, r *http.Request) (any, 
 }
 
 func enable(r *http.Request) (bool, error) {
-	value := r.URL.Query().Get("enable")
-	if value == "" {
+	query := r.URL.Query()
+	value := query.Get("enable")
+	if !query.Has("enable") {
 		return false, badRequest("Missing value for enable")
 	}
 	on, err := strconv.ParseBool(value)
@@ -118,7 +119,9 @@ func (h *Handler) localChecks(_ http.ResponseWriter, r *http.Request) (any, erro
 	checks := map[string]*consulwire.HealthCheck{}
 	for _, c := range h.cfg.Catalog.View().NodeChecks(h.cfg.Node) {
 		if c.Local && selected.Fits(&c.HealthCheck) {
-			checks[c.CheckID] = &c.HealthCheck
+			own := c.HealthCheck
+			own.CreateIndex, own.ModifyIndex = 0, 0 // the agent's own list has no indexes
+			checks[c.CheckID] = &own
 		}
 	}
 	return checks, nil

@@ -24,15 +24,17 @@ func (h *Handler) register(w http.ResponseWriter, r *http.Request) (any, error) 
 	if err := h.validateRegistration(&wanted); err != nil {
 		return nil, err
 	}
-	return true, failure(h.cfg.Catalog.Write(func(w *catalog.Writer) error {
-		change := registration{w, h.cfg.Node, &wanted}
-		for _, step := range []func() error{change.node, change.service, change.checks} {
-			if err := step(); err != nil {
-				return err
-			}
+	return true, failure(h.cfg.Catalog.Write(func(w *catalog.Writer) error { return h.write(w, &wanted) }))
+}
+
+func (h *Handler) write(w *catalog.Writer, wanted *consulwire.CatalogRegistration) error {
+	change := registration{w, h.cfg.Node, wanted}
+	for _, step := range []func() error{change.node, change.service, change.checks} {
+		if err := step(); err != nil {
+			return err
 		}
-		return nil
-	}))
+	}
+	return nil
 }
 
 // failure is an error that the client is told as it is: Consul's servers answer so.

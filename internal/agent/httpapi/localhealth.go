@@ -40,17 +40,28 @@ func rankOf(status string) int {
 
 // health returns what the agent's own checks say of one of its services, and the place of the worst.
 func (h *Handler) health(v catalog.View, i *catalog.Instance) (*consulwire.ServiceHealth, int) {
-	checks := []*catalog.Check{}
+	checks := []*consulwire.LocalCheck{}
 	worst := 0
 	for _, c := range append(v.OwnChecks(i.Node), v.InstanceChecks(i.Node, i.ID)...) {
 		if c.Local {
-			checks = append(checks, c)
+			checks = append(checks, localCheck(c))
 			worst = max(worst, rank(c))
 		}
 	}
 	return &consulwire.ServiceHealth{
-		AggregatedStatus: statuses[worst].name, Service: h.agentService(i), Checks: wire(checks),
+		AggregatedStatus: statuses[worst].name, Service: h.agentService(i), Checks: checks,
 	}, worst
+}
+
+func localCheck(c *catalog.Check) *consulwire.LocalCheck {
+	own := &consulwire.LocalCheck{
+		Node: c.Node, CheckID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output,
+		ServiceID: c.ServiceID, ServiceName: c.ServiceName,
+	}
+	if c.ServiceID != "" {
+		own.ServiceTags = c.ServiceTags // null for a check of the node
+	}
+	return own
 }
 
 func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -92,7 +103,9 @@ func (h *Handler) healthByName(w http.ResponseWriter, r *http.Request) (any, err
 func (h *Handler) coded(w http.ResponseWriter, r *http.Request, status int, reason string, answer any) (any, error) {
 	w.Header().Set("X-Consul-Reason", reason)
 	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") || r.URL.Query().Get("format") == "text" {
-		return nil, &statusError{status, reason}
+		w.Header().Set("Content-Type", "text/plain")
+		writeBody(w, status, []byte(reason))
+		return written, nil
 	}
 	if status == http.StatusOK {
 		return answer, nil
