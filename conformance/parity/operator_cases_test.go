@@ -6,6 +6,7 @@ const (
 	noMesh      = "there is no service mesh: answered as by a Consul with connect disabled, where a development agent has it enabled"
 	alone       = "refused: a server of one has nothing to configure"
 	noQueries   = "refused: there are no prepared queries, and the text says what to ask instead"
+	ownPages    = "an endpoint between Consul and its own pages, without promise; this agent has pages of its own"
 	noUUIDQuery = "8f246b77-f3e1-ff88-5b48-8ec93abf3e05"
 )
 
@@ -87,6 +88,10 @@ func meshCases() []Case {
 		probe("partitions", "GET /v1/partitions"),
 		probe("peerings, of later versions", "GET /v1/peerings"),
 		probe("metrics of the pages", "GET /v1/internal/ui/metrics-proxy/x"),
+		probe("the overview of the pages", "GET /v1/internal/ui/catalog-overview"),
+		probe("what only Consul's own pages read", "GET /v1/internal/ui/services").differing(ownPages),
+		probe("nodes for Consul's own pages", "GET /v1/internal/ui/nodes").differing(ownPages),
+		probe("states of a federation", "GET /v1/internal/federation-states").differing("a single agent takes no part in a federation of datacenters"),
 	}
 }
 

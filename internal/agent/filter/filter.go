@@ -20,6 +20,13 @@ const (
 	mostSteps = 500_000  // of the parser, which may go back and forth
 )
 
+// Consul's texts.
+const (
+	notCompiled = "Failed to create boolean expression evaluator"
+	notCoerced  = "Failed to coerce value %q for selector %q"
+	notPattern  = "Failed to compile regular expression %q"
+)
+
 // predicate says whether a value fits.
 type predicate func(reflect.Value) bool
 
@@ -34,7 +41,7 @@ func Compile[T any](expression string) (Filter[T], error) {
 	}
 	fits, err := compile(expression, reflect.TypeFor[T]())
 	if err != nil {
-		return Filter[T]{}, fmt.Errorf("Failed to create boolean expression evaluator: %w", err) //nolint:staticcheck // Consul's text
+		return Filter[T]{}, fmt.Errorf(notCompiled+": %w", err)
 	}
 	return Filter[T]{fits}, nil
 }

@@ -156,7 +156,7 @@ func equals(m *grammar.MatchExpression, t reflect.Type) (predicate, error) {
 		test = func(v reflect.Value) bool { return v.String() == raw }
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Failed to coerce value %q for selector %q: %w", raw, m.Selector, err) //nolint:staticcheck // Consul's text
+		return nil, fmt.Errorf(notCoerced+": %w", raw, m.Selector, err)
 	}
 	return test, nil
 }
@@ -182,7 +182,7 @@ func contains(raw string, t reflect.Type) predicate {
 func matches(raw string) (predicate, error) {
 	pattern, err := regexp.Compile(raw)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to compile regular expression %q: %w", raw, err) //nolint:staticcheck // Consul's text
+		return nil, fmt.Errorf(notPattern+": %w", raw, err)
 	}
 	return func(v reflect.Value) bool { return pattern.MatchString(v.String()) }, nil
 }

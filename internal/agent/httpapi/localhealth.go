@@ -58,8 +58,8 @@ func localCheck(c *catalog.Check) *consulwire.LocalCheck {
 		Node: c.Node, CheckID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output,
 		ServiceID: c.ServiceID, ServiceName: c.ServiceName,
 	}
-	if c.ServiceID != "" {
-		own.ServiceTags = c.ServiceTags // null for a check of the node
+	if len(c.ServiceTags) > 0 {
+		own.ServiceTags = c.ServiceTags // null, not [], without any
 	}
 	return own
 }
