@@ -136,6 +136,8 @@ func catalogReads() []Case {
 		probe("POST to an unknown path", "POST /v1/nope"),
 		probe("a token that is not used", "GET /v1/catalog/datacenters").with("X-Consul-Token", "t"),
 		probe("a bearer token that is not used", "GET /v1/catalog/datacenters").with("Authorization", "Bearer t"),
+		probe("a page of another site", "GET /v1/catalog/datacenters").with("Origin", "http://example.com").
+			differing("refused: a page of any site could otherwise read and write what is registered on the machine of who looks at it"),
 		probe("gzip", "GET /v1/catalog/service/pg").with("Accept-Encoding", "gzip"),
 		probe("gzip refused", "GET /v1/catalog/service/pg").with("Accept-Encoding", "gzip;q=0"),
 		probe("gzip among others", "GET /v1/catalog/service/pg").with("Accept-Encoding", "br;q=1.0, gzip;q=0.5, *;q=0.1"),

@@ -91,6 +91,9 @@ type LocalCheck struct {
 
 // LocalDefinition is the definition of a LocalCheck.
 type LocalDefinition struct {
+	Interval                       Duration
+	Timeout                        Duration
+	DeregisterCriticalServiceAfter Duration
 	HTTP                           string
 	Header                         map[string][]string
 	Method                         string
@@ -101,7 +104,4 @@ type LocalDefinition struct {
 	UDP                            string
 	GRPC                           string
 	GRPCUseTLS                     bool
-	Interval                       Duration
-	Timeout                        Duration
-	DeregisterCriticalServiceAfter Duration
 }

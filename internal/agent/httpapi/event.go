@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,7 +21,7 @@ func (h *Handler) eventEndpoints() []endpoint {
 // eventVersion is that of the form of events.
 const eventVersion = 1
 
-func (h *Handler) fireEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) fireEvent(w http.ResponseWriter, r *http.Request) (any, error) {
 	query := r.URL.Query()
 	fired := &consulwire.UserEvent{
 		ID: newUUID(), Name: r.PathValue("name"), Version: eventVersion,
@@ -32,9 +30,9 @@ func (h *Handler) fireEvent(_ http.ResponseWriter, r *http.Request) (any, error)
 	if fired.Name == "" {
 		return nil, badRequest("Missing name")
 	}
-	payload, err := io.ReadAll(r.Body)
+	payload, err := readBody(w, r)
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, err
 	}
 	if len(payload) > 0 {
 		fired.Payload = payload
@@ -80,13 +78,6 @@ func (h *Handler) listEvents(w http.ResponseWriter, r *http.Request) (any, error
 			return events, nil
 		}
 	}
-}
-
-func bodyError(err error) error {
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body too large, max size: %d bytes", tooLarge.Limit)}
-	}
-	return badRequest("Request decode failed: %v", err)
 }
 
 // newUUID returns a random UUID in Consul's form, which says nothing of its kind.

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -201,24 +202,40 @@ func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, err error) 
 // bodyTimeout bounds how long the body of a request may take to arrive.
 const bodyTimeout = 30 * time.Second
 
-// decode reads the request's body.
+// readBody returns the request's body.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, bodyError(err, "Request decode failed")
+	}
+	return body, nil
+}
+
+// decode reads the request's body as JSON.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	return decodeAs(w, r, into, "Request decode failed")
 }
 
-// decodeAs reads the request's body, and says that of a mistake in it. An unknown field is one, as in Consul.
+// decodeAs reads the request's body as JSON, and says that of a mistake in it. An unknown field is one, as in Consul.
 func decodeAs(w http.ResponseWriter, r *http.Request, into any, failed string) error {
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
+	return bodyError(decoder.Decode(into), failed)
+}
+
+// bodyError is what the client is told when its body cannot be read.
+func bodyError(err error, failed string) error {
+	if err == nil {
+		return nil
+	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body too large, max size: %d bytes", tooLarge.Limit)}
 	}
-	if err != nil {
-		return badRequest("%s: %v", failed, err)
-	}
-	return nil
+	return badRequest("%s: %v", failed, err)
 }

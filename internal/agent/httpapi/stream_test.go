@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -179,5 +180,30 @@ func TestMetrics(t *testing.T) {
 	}
 	if text := get(h, "/v1/agent/metrics").Body.String(); !strings.Contains(text, `"Name":"consul.api.http","Count":1`) {
 		t.Errorf("got %s", text)
+	}
+}
+
+// TestHalfClosed holds that a query does not wait for a client that has closed its side of the connection.
+func TestHalfClosed(t *testing.T) {
+	h, state := newHandler(t)
+	url, _ := serve(t, h)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) //nolint:noctx // loopback
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	query := fmt.Sprintf("GET /v1/catalog/nodes?index=%d&wait=10m HTTP/1.1\r\nHost: localhost\r\n\r\n", state.View().Index())
+	if _, err := io.WriteString(conn, query); err != nil {
+		t.Fatal(err)
+	}
+	half, ok := conn.(*net.TCPConn)
+	if !ok {
+		t.Fatal("no TCP")
+	}
+	if err := half.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil { // ends once the server has closed it
+		t.Fatal(err)
 	}
 }
