@@ -88,7 +88,6 @@ func meshCases() []Case {
 		probe("partitions", "GET /v1/partitions"),
 		probe("peerings, of later versions", "GET /v1/peerings"),
 		probe("metrics of the pages", "GET /v1/internal/ui/metrics-proxy/x"),
-		probe("the overview of the pages", "GET /v1/internal/ui/catalog-overview"),
 		probe("what only Consul's own pages read", "GET /v1/internal/ui/services").differing(ownPages),
 		probe("nodes for Consul's own pages", "GET /v1/internal/ui/nodes").differing(ownPages),
 		probe("states of a federation", "GET /v1/internal/federation-states").differing("a single agent takes no part in a federation of datacenters"),
