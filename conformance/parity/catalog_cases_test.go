@@ -55,6 +55,7 @@ func catalogWrites() []Case {
 		refused("another datacenter", x(`,"Datacenter":"zz"`)),
 		refused("this datacenter", x(`,"Datacenter":"dc1"`)),
 		refused("a service without a name", x(`,"Service":{"ID":"a"}`)),
+		refused("an empty service", `{"Node":"xe","Address":"10.1.1.1","Service":{}}`).differing("refused: Consul keeps a service without a name or ID, which nobody can ask for"),
 		refused("a service at an unspecified address", x(`,"Service":{"Service":"a","Address":"0.0.0.0"}`)),
 		refused("bad service metadata", x(`,"Service":{"Service":"a","Meta":{"a b":"c"}}`)),
 		refused("reserved service metadata", x(`,"Service":{"Service":"a","Meta":{"consul-x":"c"}}`)),
@@ -110,7 +111,7 @@ func catalogWrites() []Case {
 		probe("register in a partition", "PUT /v1/catalog/register?partition=default", x(``)),
 		probe("a wrong verb", "POST /v1/catalog/register", x(``)),
 		{Name: "tidy up", Steps: []Step{
-			{Do: deregister, Body: `{"Node":"x9"}`}, {Do: deregister, Body: `{"Node":"x y.z"}`}, {Do: deregister, Body: `{"Node":"new"}`},
+			{Do: deregister, Body: `{"Node":"x9"}`}, {Do: deregister, Body: `{"Node":"xe"}`}, {Do: deregister, Body: `{"Node":"x y.z"}`}, {Do: deregister, Body: `{"Node":"new"}`},
 		}},
 	}
 }

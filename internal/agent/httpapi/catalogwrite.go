@@ -161,7 +161,7 @@ func (r *registration) alive(node *consulwire.Node) bool {
 
 func (r *registration) service() error {
 	s := r.wanted.Service
-	if s == nil || s.ID == "" {
+	if s == nil {
 		return nil
 	}
 	if before := r.Instance(r.wanted.Node, s.ID); before != nil && strings.EqualFold(before.Node, r.own) && isOwn(before) {

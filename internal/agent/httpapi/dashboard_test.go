@@ -12,7 +12,7 @@ func TestCatalogOverview(t *testing.T) {
 	err := state.Write(func(w *catalog.Writer) error {
 		for node, status := range map[string]string{"a": consulwire.Passing, "b": consulwire.Warning, "c": "odd"} {
 			if err := h.write(w, &consulwire.CatalogRegistration{
-				Node: node, Service: &consulwire.CatalogInstance{Service: "web"}, Checks: []*consulwire.HealthCheck{{Name: "alive", Status: status}},
+				Node: node, Service: &consulwire.CatalogInstance{ID: "web", Service: "web"}, Checks: []*consulwire.HealthCheck{{Name: "alive", Status: status}},
 			}); err != nil {
 				return err
 			}
