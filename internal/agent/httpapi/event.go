@@ -37,7 +37,7 @@ func (h *Handler) fireEvent(w http.ResponseWriter, r *http.Request) (any, error)
 	if len(payload) > 0 {
 		fired.Payload = payload
 	}
-	if err := event.Validate(fired); err != nil {
+	if err = event.Validate(fired); err != nil {
 		return nil, fail("%v", err)
 	}
 	h.events.Fire(*fired, event.Concerns(fired, h.cfg.Node, h.ownServices()))

@@ -207,3 +207,13 @@ func TestHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestResponseHeaders(t *testing.T) {
+	h, _ := newHandler(t)
+	h.cfg.ResponseHeaders = map[string]string{"x-own": "1"}
+	for _, path := range []string{"/v1/catalog/nodes", "/v1/nope", "/"} {
+		if got := get(h, path).Header().Get("X-Own"); got != "1" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
