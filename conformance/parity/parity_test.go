@@ -31,6 +31,11 @@ func areas() []area {
 		{"kv", kvCases()},
 		{"session", sessionCases()},
 		{"txn", txnCases()},
+		{"catalog", catalogCases()},
+		{"health", healthCases()},
+		{"agent", agentCases()},
+		{"event", eventCases()},
+		{"operator", operatorCases()},
 	}
 }
 

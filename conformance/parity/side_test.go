@@ -1,6 +1,8 @@
 package parity
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -96,6 +98,11 @@ func (s *side) send(ctx context.Context, step Step) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", step.Do, err)
 	}
+	if response.Header.Get("Content-Encoding") == "gzip" {
+		if raw, err = gunzip(raw); err != nil {
+			return answer{}, fmt.Errorf("%s: %w", step.Do, err)
+		}
+	}
 	if index := response.Header.Get("X-Consul-Index"); index != "" {
 		s.kept["index"] = index
 	}
@@ -109,4 +116,12 @@ func (s *side) send(ctx context.Context, step Step) (answer, error) {
 		header: normalHeader(response.Header, step.IgnoreHeaders),
 		body:   s.normal.body(raw, step.Ignore),
 	}, nil
+}
+
+func gunzip(zipped []byte) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(reader)
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/dnsapi"
 	"github.com/pandakit/panda/internal/agent/httpapi"
+	"github.com/pandakit/panda/internal/agent/logs"
 	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/registrar"
 	"github.com/pandakit/panda/internal/agent/session"
@@ -42,7 +43,7 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
-	maxConnections    = 8192
+	maxConnections    = 16384 // of which 10,000 may be blocked queries; a process may have fewer files
 	shutdownTimeout   = 5 * time.Second
 )
 
@@ -93,6 +94,8 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	watched := logs.NewHub()
+	cfg.Logger = slog.New(slog.NewMultiHandler(cfg.Logger.Handler(), watched.Handler()))
 	resolver, err := newDNS(&cfg, state, nil)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -105,6 +108,7 @@ func New(cfg Config) (*Agent, error) {
 		Catalog: state, Registrar: r, Sessions: sessions, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
+		Logs: watched,
 	})
 	policy := origin.Policy{Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts}
 	all := front(&cfg, state, policy, handler)

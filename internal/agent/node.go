@@ -77,7 +77,10 @@ func server(cfg *Config) *catalog.Instance {
 	return &catalog.Instance{Node: cfg.Node, NodeService: consulwire.NodeService{
 		ID: registrar.OwnService, Service: registrar.OwnService, Port: serverPort,
 		Weights: consulwire.Weights{Passing: 1, Warning: 1},
-		Meta:    map[string]string{"version": Version},
+		Meta: map[string]string{
+			"non_voter": "false", "raft_version": "3", "read_replica": "false", "serf_protocol_current": "2",
+			"serf_protocol_max": "5", "serf_protocol_min": "1", "version": Version,
+		},
 	}}
 }
 

@@ -48,3 +48,9 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	}
 	return fmt.Errorf("time: invalid duration %s", data)
 }
+
+// Nanoseconds reads as [Duration] does and writes a number.
+type Nanoseconds int64
+
+// UnmarshalJSON reads a string or a number; null leaves the duration as it is.
+func (n *Nanoseconds) UnmarshalJSON(data []byte) error { return (*Duration)(n).UnmarshalJSON(data) }

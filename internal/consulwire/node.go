@@ -8,14 +8,20 @@ type Node struct {
 	Datacenter      string
 	TaggedAddresses map[string]string
 	Meta            map[string]string
-	CreateIndex     uint64
-	ModifyIndex     uint64
+	CreateIndex     uint64 `bexpr:"-"`
+	ModifyIndex     uint64 `bexpr:"-"`
 }
 
 // NodeServices is the answer of /v1/catalog/node/: a node and what runs on it, by service ID.
 type NodeServices struct {
 	Node     *Node
 	Services map[string]*NodeService
+}
+
+// NodeServiceList is the answer of /v1/catalog/node-services/: the same as a list.
+type NodeServiceList struct {
+	Node     *Node
+	Services []*NodeService
 }
 
 // Member is an agent of the cluster, as /v1/agent/members lists it.
@@ -31,31 +37,4 @@ type Member struct {
 	DelegateMin uint8
 	DelegateMax uint8
 	DelegateCur uint8
-}
-
-// Self is the answer of /v1/agent/self.
-type Self struct {
-	Config SelfConfig
-	Member Member
-	Stats  map[string]map[string]string
-	Meta   map[string]string
-}
-
-// SelfConfig is the part of the agent's configuration that it tells.
-type SelfConfig struct {
-	Datacenter        string
-	PrimaryDatacenter string
-	NodeName          string
-	NodeID            string
-	Revision          string
-	Server            bool
-	Version           string
-}
-
-// Version is the answer of /v1/agent/version.
-type Version struct {
-	SHA          string
-	BuildDate    string
-	HumanVersion string
-	FIPS         string
 }

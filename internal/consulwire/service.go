@@ -12,12 +12,22 @@ type ServiceAddress struct {
 	Port    int
 }
 
-// Proxy is always empty: the agent knows no service mesh. Clients expect the object to be there.
+// Proxy is always empty: the agent knows no service mesh. Clients expect the object to be there, and filters name
+// its fields.
 type Proxy struct {
-	Mode        string
-	MeshGateway struct{}
-	Expose      struct{}
+	DestinationServiceName string `json:",omitempty"`
+	DestinationServiceID   string `json:",omitempty"`
+	Mode                   string
+	MeshGateway            struct{}
+	Expose                 struct{}
 }
+
+// Connect is always empty, as [Proxy] is.
+type Connect struct {
+	Native bool `json:",omitempty"`
+}
+
+// The bexpr tags, here and elsewhere, name what filters may select; "-" is what they may not.
 
 // NodeService is an instance as the catalog and the health answers show it.
 type NodeService struct {
@@ -33,9 +43,9 @@ type NodeService struct {
 	Weights           Weights
 	EnableTagOverride bool
 	Proxy             Proxy
-	Connect           struct{}
-	CreateIndex       uint64
-	ModifyIndex       uint64
+	Connect           Connect
+	CreateIndex       uint64 `bexpr:"-"`
+	ModifyIndex       uint64 `bexpr:"-"`
 }
 
 // AgentService is an instance as the agent shows those registered with it.
@@ -51,7 +61,7 @@ type AgentService struct {
 	TaggedAddresses   map[string]ServiceAddress `json:",omitempty"`
 	Weights           Weights
 	EnableTagOverride bool
-	ContentHash       string `json:",omitempty"`
+	ContentHash       string `json:",omitempty" bexpr:"-"`
 	Datacenter        string `json:",omitempty"`
 }
 
@@ -75,9 +85,9 @@ type CatalogService struct {
 	ServiceSocketPath        string
 	ServiceEnableTagOverride bool
 	ServiceProxy             Proxy
-	ServiceConnect           struct{}
-	CreateIndex              uint64
-	ModifyIndex              uint64
+	ServiceConnect           Connect
+	CreateIndex              uint64 `bexpr:"-"`
+	ModifyIndex              uint64 `bexpr:"-"`
 }
 
 // ServiceEntry is an instance with its node and all checks that count for it: the element of
@@ -92,5 +102,5 @@ type ServiceEntry struct {
 type ServiceHealth struct {
 	AggregatedStatus string
 	Service          *AgentService
-	Checks           []*HealthCheck
+	Checks           []*LocalCheck
 }

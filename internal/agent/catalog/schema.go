@@ -23,6 +23,7 @@ const (
 
 	byID      = "id"
 	byNode    = "node"
+	byUUID    = "uuid"     // nodes: of the ID, which is no key: several nodes may lack one
 	byName    = "name"     // services: of the service, in any case
 	byService = "instance" // checks: node and service ID
 	byStatus  = "status"   // checks
@@ -56,7 +57,7 @@ func NewRow(table string) any {
 
 func schema() *memdb.DBSchema {
 	return &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{
-		tableNodes: table(tableNodes, unique(field("Node", fold))),
+		tableNodes: table(tableNodes, unique(field("Node", fold)), index(byUUID, field("ID", fold))),
 		tableServices: table(tableServices,
 			unique(both(field("Node", fold), field("ID", exact))),
 			index(byNode, field("Node", fold)),

@@ -30,7 +30,9 @@ var (
 	Checks   = Topic{kind: "checks"}   // every check
 	Sessions = Topic{kind: "sessions"} // every session
 
-	whole = Topic{kind: "whole"} // everything: the index of the last write
+	Everything = Topic{kind: "whole"} // the index of the last write, whatever it changed
+
+	whole = Everything
 	floor = Topic{kind: "floor"} // the index of topics that have no mark
 
 	allKeys   = Topic{kind: "keys"}           // every key

@@ -52,10 +52,30 @@ func (v View) Node(name string) *consulwire.Node {
 	return one[consulwire.Node](v, tableNodes, byID, name)
 }
 
+// NodeByID returns the one node whose ID begins with the prefix, in any case, or nil.
+func (v View) NodeByID(prefix string) *consulwire.Node {
+	var found *consulwire.Node
+	for node := range rows[consulwire.Node](v, tableNodes, byUUID+"_prefix", prefix) {
+		if found != nil {
+			return nil
+		}
+		found = node
+	}
+	return found
+}
+
 // Services returns the tags of each service that has an instance, without repetition, sorted.
 func (v View) Services() map[string][]string {
+	return v.ServicesOn(func(*consulwire.Node) bool { return true })
+}
+
+// ServicesOn returns the same for the instances on nodes that are wanted.
+func (v View) ServicesOn(wanted func(*consulwire.Node) bool) map[string][]string {
 	services := make(map[string][]string)
 	for i := range rows[Instance](v, tableServices, byID) {
+		if node := v.Node(i.Node); node == nil || !wanted(node) {
+			continue
+		}
 		services[i.Service] = append(services[i.Service], i.Tags...)
 	}
 	for name, tags := range services {

@@ -12,9 +12,6 @@ import (
 
 func (h *Handler) agentEndpoints() []endpoint {
 	return []endpoint{
-		{http.MethodGet, "/v1/agent/self", h.self},
-		{http.MethodGet, "/v1/agent/members", h.members},
-		{http.MethodGet, "/v1/agent/version", h.version},
 		{http.MethodGet, "/v1/agent/services", h.localServices},
 		{http.MethodGet, "/v1/agent/service/{id...}", h.localService},
 		{http.MethodGet, "/v1/agent/checks", h.localChecks},
@@ -102,8 +99,9 @@ func (h *Handler) nodeMaintenance(_ http.ResponseWriter, r *http.Request) (any, 
 }
 
 func enable(r *http.Request) (bool, error) {
-	value := r.URL.Query().Get("enable")
-	if value == "" {
+	query := r.URL.Query()
+	value := query.Get("enable")
+	if !query.Has("enable") {
 		return false, badRequest("Missing value for enable")
 	}
 	on, err := strconv.ParseBool(value)
@@ -113,21 +111,31 @@ func enable(r *http.Request) (bool, error) {
 	return on, nil
 }
 
-func (h *Handler) localChecks(http.ResponseWriter, *http.Request) (any, error) {
+func (h *Handler) localChecks(_ http.ResponseWriter, r *http.Request) (any, error) {
+	selected, err := selector[consulwire.HealthCheck](r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
 	checks := map[string]*consulwire.HealthCheck{}
 	for _, c := range h.cfg.Catalog.View().NodeChecks(h.cfg.Node) {
-		if c.Local {
-			checks[c.CheckID] = &c.HealthCheck
+		if c.Local && selected.Fits(&c.HealthCheck) {
+			own := c.HealthCheck
+			own.CreateIndex, own.ModifyIndex = 0, 0 // the agent's own list has no indexes
+			checks[c.CheckID] = &own
 		}
 	}
 	return checks, nil
 }
 
-func (h *Handler) localServices(http.ResponseWriter, *http.Request) (any, error) {
+func (h *Handler) localServices(_ http.ResponseWriter, r *http.Request) (any, error) {
+	selected, err := selector[consulwire.AgentService](r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
 	services := map[string]*consulwire.AgentService{}
 	for _, i := range h.cfg.Catalog.View().NodeInstances(h.cfg.Node) {
-		if i.Local {
-			services[i.ID] = h.agentService(i)
+		if service := h.agentService(i); i.Local && selected.Fits(service) {
+			services[i.ID] = service
 		}
 	}
 	return services, nil

@@ -29,10 +29,7 @@ func (h *Handler) blocking(topic func(*http.Request) catalog.Topic, read func(ca
 		if err != nil {
 			return nil, err
 		}
-		header := w.Header()
-		header.Set("X-Consul-Index", strconv.FormatUint(index, 10))
-		header.Set("X-Consul-KnownLeader", "true")
-		header.Set("X-Consul-LastContact", "0")
+		meta(w, index, true)
 		return answer, nil
 	}
 }
@@ -75,17 +72,17 @@ func (h *Handler) await(r *http.Request, topic catalog.Topic, after uint64, wait
 // waitFor reads ?index and ?wait, jitter included.
 func waitFor(r *http.Request) (after uint64, wait time.Duration, err error) {
 	query := r.URL.Query()
+	if text := query.Get("wait"); text != "" {
+		if wait, err = time.ParseDuration(text); err != nil {
+			return 0, 0, &statusError{http.StatusBadRequest, "Invalid wait time"}
+		}
+	}
 	if text := query.Get("index"); text != "" {
 		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return 0, 0, &statusError{http.StatusBadRequest, "Invalid index"}
 		}
 	}
-	if text := query.Get("wait"); text != "" {
-		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
-			return 0, 0, &statusError{http.StatusBadRequest, "Invalid wait time"}
-		}
-	}
-	if wait == 0 {
+	if wait <= 0 {
 		wait = defaultWait
 	}
 	wait = min(wait, maxWait)

@@ -2,28 +2,35 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
 func (h *Handler) catalogEndpoints() []endpoint {
+	const noNode, noService = "Missing node name", "Missing service name"
 	return []endpoint{
+		{http.MethodPut, "/v1/catalog/register", h.register},
+		{http.MethodPut, "/v1/catalog/deregister", h.deregister},
 		{http.MethodGet, "/v1/catalog/datacenters", h.datacenters},
-		{http.MethodGet, "/v1/catalog/nodes", h.blocking(whole(catalog.Nodes), listNodes)},
-		{http.MethodGet, "/v1/catalog/services", h.blocking(whole(catalog.Services), listServices)},
-		{http.MethodGet, "/v1/catalog/service/{name...}", h.blocking(named(catalog.Service), catalogService)},
-		{http.MethodGet, "/v1/catalog/node/{name...}", h.blocking(named(catalog.Node), nodeServices)},
+		{http.MethodGet, "/v1/catalog/nodes", h.list(listing{topic: everyone(catalog.Nodes), open: listNodes})},
+		{http.MethodGet, "/v1/catalog/services", h.list(listing{topic: everyone(catalog.Services), open: listServices, cached: true})},
+		{http.MethodGet, "/v1/catalog/service/{name...}", h.list(listing{topic: catalog.Service, open: catalogService, missing: noService, cached: true})},
+		{http.MethodGet, "/v1/catalog/connect/{name...}", h.list(listing{topic: catalog.Service, open: noCatalogService, missing: noService, cached: true})},
+		{http.MethodGet, "/v1/catalog/node/{name...}", h.list(listing{topic: h.nodeTopic, open: nodeServices, missing: noNode})},
+		{http.MethodGet, "/v1/catalog/node-services/{name...}", h.list(listing{topic: h.nodeTopic, open: nodeServiceList, missing: noNode})},
+		{http.MethodGet, "/v1/catalog/gateway-services/{name...}", h.list(listing{topic: catalog.Service, open: nothing, missing: "Missing gateway name"})},
 	}
 }
 
-func (h *Handler) datacenters(http.ResponseWriter, *http.Request) (any, error) {
+func (h *Handler) datacenters(w http.ResponseWriter, r *http.Request) (any, error) {
+	if r.URL.Query().Has("cached") {
+		tellCache(w, true)
+	}
 	return []string{h.cfg.Datacenter}, nil
 }
-
-func listNodes(v catalog.View, _ *http.Request) (any, error) { return list(v.Nodes()), nil }
-
-func listServices(v catalog.View, _ *http.Request) (any, error) { return v.Services(), nil }
 
 // list returns the list, never nil: Consul answers [] rather than null.
 func list[T any](items []T) []T {
@@ -33,18 +40,49 @@ func list[T any](items []T) []T {
 	return items
 }
 
-func catalogService(v catalog.View, r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, badRequest("Missing service name")
+// nothing opens what is empty in an agent without a service mesh.
+func nothing(*question) (func(catalog.View) any, error) {
+	return func(catalog.View) any { return []struct{}{} }, nil
+}
+
+// filtered opens a listing whose elements ?filter selects.
+func filtered[T any](q *question, read func(catalog.View) []*T) (func(catalog.View) any, error) {
+	selected, err := selector[T](q.Values)
+	if err != nil {
+		return nil, err
 	}
-	found := []*consulwire.CatalogService{}
-	for _, i := range v.Instances(name) {
-		if hasTags(i, r) {
-			found = append(found, onNode(i, v.Node(i.Node)))
+	return func(v catalog.View) any { return list(selected.Select(read(v))) }, nil
+}
+
+func listNodes(q *question) (func(catalog.View) any, error) {
+	return filtered(q, func(v catalog.View) []*consulwire.Node {
+		return slices.DeleteFunc(v.Nodes(), func(n *consulwire.Node) bool { return !q.hasNodeMeta(n.Meta) })
+	})
+}
+
+func listServices(q *question) (func(catalog.View) any, error) {
+	if len(q.nodeMeta) == 0 {
+		return func(v catalog.View) any { return v.Services() }, nil
+	}
+	return func(v catalog.View) any {
+		return v.ServicesOn(func(n *consulwire.Node) bool { return q.hasNodeMeta(n.Meta) })
+	}, nil
+}
+
+func catalogService(q *question) (func(catalog.View) any, error) {
+	return filtered(q, func(v catalog.View) []*consulwire.CatalogService {
+		var found []*consulwire.CatalogService
+		for _, i := range v.Instances(q.name) {
+			if node := v.Node(i.Node); hasTags(i, q.tags) && q.hasNodeMeta(node.Meta) {
+				found = append(found, onNode(i, node))
+			}
 		}
-	}
-	return found, nil
+		return found
+	})
+}
+
+func noCatalogService(q *question) (func(catalog.View) any, error) {
+	return filtered(q, func(catalog.View) []*consulwire.CatalogService { return nil })
 }
 
 func onNode(i *catalog.Instance, node *consulwire.Node) *consulwire.CatalogService {
@@ -63,17 +101,62 @@ func onNode(i *catalog.Instance, node *consulwire.Node) *consulwire.CatalogServi
 	}
 }
 
-func nodeServices(v catalog.View, r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, badRequest("Missing node name")
+// nodeNamed returns the node of that name, or the one whose ID begins so. Consul takes whole bytes of the ID, of
+// which each is two digits.
+func nodeNamed(v catalog.View, name string) *consulwire.Node {
+	if node := v.Node(name); node != nil {
+		return node
 	}
-	answer := &consulwire.NodeServices{Node: v.Node(name), Services: map[string]*consulwire.NodeService{}}
-	if answer.Node == nil {
-		return (*consulwire.NodeServices)(nil), nil // null
+	prefix := name[:len(name)-len(name)%2]
+	digits := strings.ReplaceAll(prefix, "-", "")
+	if digits == "" || len(digits)%2 != 0 {
+		return nil
 	}
-	for _, i := range v.NodeInstances(name) {
-		answer.Services[i.ID] = &i.NodeService
+	return v.NodeByID(prefix)
+}
+
+func (h *Handler) nodeTopic(name string) catalog.Topic {
+	if node := nodeNamed(h.cfg.Catalog.View(), name); node != nil {
+		name = node.Node
 	}
-	return answer, nil
+	return catalog.Node(name)
+}
+
+func nodeServices(q *question) (func(catalog.View) any, error) {
+	selected, err := selector[consulwire.NodeService](q.Values)
+	if err != nil {
+		return nil, err
+	}
+	return func(v catalog.View) any {
+		answer := &consulwire.NodeServices{Node: nodeNamed(v, q.name), Services: map[string]*consulwire.NodeService{}}
+		if answer.Node == nil {
+			return (*consulwire.NodeServices)(nil) // null
+		}
+		for _, i := range v.NodeInstances(answer.Node.Node) {
+			if selected.Fits(&i.NodeService) {
+				answer.Services[i.ID] = &i.NodeService
+			}
+		}
+		return answer
+	}, nil
+}
+
+func nodeServiceList(q *question) (func(catalog.View) any, error) {
+	selected, err := selector[consulwire.NodeService](q.Values)
+	if err != nil {
+		return nil, err
+	}
+	return func(v catalog.View) any {
+		answer := &consulwire.NodeServiceList{Node: nodeNamed(v, q.name)}
+		if answer.Node == nil {
+			return answer
+		}
+		answer.Services = []*consulwire.NodeService{}
+		for _, i := range v.NodeInstances(answer.Node.Node) {
+			if selected.Fits(&i.NodeService) {
+				answer.Services = append(answer.Services, &i.NodeService)
+			}
+		}
+		return answer
+	}, nil
 }

@@ -1,10 +1,10 @@
-// Package httpapi answers Consul's HTTP API from a catalog: /v1/agent, /v1/catalog, /v1/health and
-// /v1/status, with blocking queries. Paths, verbs, headers and texts are those of Consul 1.12 wherever
-// a client can depend on them.
+// Package httpapi answers Consul's HTTP API from a catalog: paths, verbs, parameters, headers, shapes, status codes
+// and texts are those of Consul 1.12 wherever a client can depend on them. What the agent does not have (a service
+// mesh, prepared queries, access control lists) is answered as by a Consul in which it is off or empty, and refused
+// where something would be kept.
 //
 // It opens no socket and starts no goroutine: [Handler] is given to an HTTP server, whose requests'
-// contexts end blocked queries. It never guesses: a query option that it does not have, such as
-// ?filter, is refused rather than ignored.
+// contexts end blocked queries and streams.
 package httpapi
 
 import (
@@ -12,14 +12,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/agent/event"
+	"github.com/pandakit/panda/internal/agent/logs"
 	"github.com/pandakit/panda/internal/agent/registrar"
 	"github.com/pandakit/panda/internal/agent/session"
 )
@@ -42,6 +48,15 @@ type Config struct {
 	Loopback bool
 	Hosts    []string // names without a port, in any case
 
+	// ResponseHeaders are set on every answer.
+	ResponseHeaders map[string]string
+	// Reload reads the definition files again, and Leave begins the end of the agent; it must not wait for requests
+	// under way. nil: there is nothing to do.
+	Reload func(ctx context.Context) error
+	Leave  func(ctx context.Context) error
+	// Logs are what can be watched of the agent's log; nil when nothing can.
+	Logs *logs.Hub
+
 	// Settle returns once all that the catalog held up to the index survives a crash. Nothing is answered before,
 	// so that nobody is told what a restart would take back. nil where nothing is kept.
 	Settle func(ctx context.Context, index uint64) error
@@ -49,22 +64,27 @@ type Config struct {
 
 // Handler is the API. It may serve several requests at once.
 type Handler struct {
-	cfg Config
-	mux *http.ServeMux
+	cfg    Config
+	mux    *http.ServeMux
+	events *event.Ring
+	pages  pages
+	gzips  sync.Pool
+	meter  *meter
+	began  time.Time
 }
 
 // New returns a Handler.
 func New(cfg Config) *Handler {
-	h := &Handler{cfg: cfg, mux: http.NewServeMux()}
-	h.mux.HandleFunc("/", notFound)
+	h := &Handler{cfg: cfg, mux: http.NewServeMux(), events: event.NewRing(), meter: newMeter(), began: time.Now()}
+	h.mux.HandleFunc("/", h.index)
 	for _, e := range h.endpoints() {
 		h.mux.HandleFunc(e.path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, e) })
 	}
 	return h
 }
 
-// endpoint is one path of the API and the methods that it takes, in Consul's order. answer is encoded as JSON; nil
-// means an empty body, and written that handle has written the answer itself.
+// endpoint is one path of the API and the methods that it takes, in Consul's order; without methods it judges them
+// itself. answer is encoded as JSON; nil means an empty body, and written that handle has written the answer itself.
 type endpoint struct {
 	methods string // "GET", "GET,PUT,DELETE"
 	path    string
@@ -75,17 +95,24 @@ type endpoint struct {
 var written = new(struct{ _ byte })
 
 func (h *Handler) endpoints() []endpoint {
-	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(),
-		h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(), []endpoint{
-			{http.MethodGet, "/v1/status/leader", h.leader},
-			{http.MethodGet, "/v1/status/peers", h.peers},
-		})
+	return slices.Concat(
+		h.agentEndpoints(), h.selfEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), h.eventEndpoints(),
+		h.coordinateEndpoints(), h.operatorEndpoints(), h.meshEndpoints(), h.queryEndpoints(), aclEndpoints(),
+		h.dashboardEndpoints(), h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(),
+	)
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Vary", "Accept-Encoding")
-	w.Header().Set("X-Consul-Default-Acl-Policy", "allow")
+	// The answer before this one on the connection may have left a deadline.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	for name, value := range h.cfg.ResponseHeaders {
+		w.Header().Set(name, value)
+	}
+	if strings.IndexFunc(r.URL.Path, unprintable) >= 0 {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	if why := h.foreign(r); why != "" {
 		writeText(w, http.StatusForbidden, why)
 		return
@@ -93,11 +120,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 }
 
+func unprintable(c rune) bool { return !unicode.IsPrint(c) }
+
 // maxBody is the largest body of a request, in bytes.
 const maxBody = 512 << 10
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
-	if !slices.Contains(strings.Split(e.methods, ","), r.Method) {
+	began := time.Now()
+	defer func() { h.finished(r, e.path, time.Since(began)) }()
+	w.Header().Set("Vary", "Accept-Encoding")
+	w.Header().Set("X-Consul-Default-Acl-Policy", "allow")
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	if e.methods != "" && !slices.Contains(strings.Split(e.methods, ","), r.Method) {
 		w.Header().Set("Allow", "OPTIONS,"+e.methods)
 		if r.Method != http.MethodOptions {
 			writeText(w, http.StatusMethodNotAllowed, fmt.Sprintf("method %s not allowed", r.Method))
@@ -110,37 +147,25 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		h.writeError(w, r, err)
 		return
 	}
-	if answer == written {
-		return
-	}
-	if coded, ok := answer.(*codedAnswer); ok {
-		h.writeJSON(w, r, coded.status, coded.answer)
-		return
-	}
-	h.writeJSON(w, r, http.StatusOK, answer)
+	h.writeAnswer(w, r, answer)
 }
 
-// checked refuses what applies to every endpoint before it runs.
-func (h *Handler) checked(e endpoint) func(http.ResponseWriter, *http.Request) (any, error) {
-	return func(w http.ResponseWriter, r *http.Request) (any, error) {
-		query := r.URL.Query()
-		for _, option := range []string{"filter", "node-meta", "peer"} {
-			if query.Get(option) != "" {
-				return nil, badRequest("?%s is not supported by this agent", option)
-			}
-		}
-		for _, option := range []string{"ns", "partition"} {
-			if value := query.Get(option); value != "" && !strings.EqualFold(value, "default") {
-				return nil, badRequest("Invalid query parameter: %q - this agent has only the default one", option)
-			}
-		}
-		if dc := query.Get("dc"); dc != "" && !strings.EqualFold(dc, h.cfg.Datacenter) {
-			return nil, &statusError{http.StatusInternalServerError, "No path to datacenter"}
-		}
-		if query.Has("stale") && query.Has("consistent") {
-			return nil, &statusError{http.StatusBadRequest, "Cannot specify ?stale with ?consistent, conflicting semantics."}
-		}
-		return e.handle(w, r)
+func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, answer any) {
+	switch a := answer.(type) {
+	case *struct{ _ byte }: // written
+	case *codedAnswer:
+		h.writeJSON(w, r, a.status, a.answer)
+	case *page:
+		h.writePage(w, r, a)
+	default:
+		h.writeJSON(w, r, http.StatusOK, answer)
+	}
+}
+
+func (h *Handler) finished(r *http.Request, path string, took time.Duration) {
+	h.meter.observe(r.Method, path, took)
+	if h.cfg.Logger.Enabled(r.Context(), slog.LevelDebug) {
+		h.cfg.Logger.Debug("request finished", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "latency", took)
 	}
 }
 
@@ -176,54 +201,43 @@ func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, err error) 
 	writeText(w, status, text)
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	writeText(w, http.StatusNotFound, "Invalid URL path: not a recognized HTTP API endpoint")
-}
-
-func writeText(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, never sniffed; a client that is gone needs no answer
-}
-
-func (h *Handler) writeJSON(w http.ResponseWriter, r *http.Request, status int, answer any) {
-	if answer == nil {
-		w.WriteHeader(status)
-		return
-	}
-	body, err := encode(r, answer)
-	if err != nil {
-		h.writeError(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
-}
-
-func encode(r *http.Request, answer any) ([]byte, error) {
-	if query := r.URL.Query(); query.Has("pretty") && query.Get("pretty") != "false" {
-		body, err := json.MarshalIndent(answer, "", "    ")
-		return append(body, '\n'), err
-	}
-	return json.Marshal(answer)
-}
-
 // bodyTimeout bounds how long the body of a request may take to arrive.
 const bodyTimeout = 30 * time.Second
 
-// decode reads the request's body.
+// readBody returns the request's body.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, bodyError(err, "Request decode failed")
+	}
+	return body, nil
+}
+
+// decode reads the request's body as JSON.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	return decodeAs(w, r, into, "Request decode failed")
+}
+
+// decodeAs reads the request's body as JSON, and says that of a mistake in it. An unknown field is one, as in Consul.
+func decodeAs(w http.ResponseWriter, r *http.Request, into any, failed string) error {
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
 		return err
 	}
-	err := json.NewDecoder(r.Body).Decode(into)
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	return bodyError(decoder.Decode(into), failed)
+}
+
+// bodyError is what the client is told when its body cannot be read.
+func bodyError(err error, failed string) error {
+	if err == nil {
+		return nil
+	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body too large, max size: %d bytes", tooLarge.Limit)}
 	}
-	if err != nil {
-		return badRequest("Request decode failed: %v", err)
-	}
-	return nil
+	return badRequest("%s: %v", failed, err)
 }

@@ -2,52 +2,85 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/agent/filter"
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
 func (h *Handler) healthEndpoints() []endpoint {
+	const noNode, noService = "Missing node name", "Missing service name"
+	entries := func(open func(*question) (func(catalog.View) any, error)) func(http.ResponseWriter, *http.Request) (any, error) {
+		return h.list(listing{topic: catalog.Service, open: open, missing: noService, cached: true, quiet: true})
+	}
 	return []endpoint{
-		{http.MethodGet, "/v1/health/service/{name...}", h.blocking(named(catalog.Service), serviceEntries)},
-		{http.MethodGet, "/v1/health/checks/{name...}", h.blocking(named(catalog.Service), serviceChecks)},
-		{http.MethodGet, "/v1/health/node/{name...}", h.blocking(whole(catalog.Checks), nodeChecks)},
-		{http.MethodGet, "/v1/health/state/{name...}", h.blocking(whole(catalog.Checks), checksInState)},
+		{http.MethodGet, "/v1/health/service/{name...}", entries(serviceEntries)},
+		{http.MethodGet, "/v1/health/connect/{name...}", entries(noServiceEntries)},
+		{http.MethodGet, "/v1/health/ingress/{name...}", entries(noServiceEntries)},
+		{http.MethodGet, "/v1/health/checks/{name...}", h.list(listing{topic: catalog.Service, open: serviceChecks, missing: noService})},
+		{http.MethodGet, "/v1/health/node/{name...}", h.list(listing{topic: everyone(catalog.Checks), open: nodeChecks, missing: noNode})},
+		{http.MethodGet, "/v1/health/state/{name...}", h.list(listing{topic: everyone(catalog.Checks), open: checksInState, missing: "Missing check state"})},
 	}
 }
 
-func serviceEntries(v catalog.View, r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, badRequest("Missing service name")
-	}
-	onlyPassing, err := passing(r)
+func serviceEntries(q *question) (func(catalog.View) any, error) {
+	onlyPassing, err := passing(q)
 	if err != nil {
 		return nil, err
 	}
-	entries := []*consulwire.ServiceEntry{}
-	for _, i := range v.Instances(name) {
-		if !hasTags(i, r) {
-			continue
+	return filtered(q, func(v catalog.View) []*consulwire.ServiceEntry {
+		reader := entryReader{view: v}
+		var entries []*consulwire.ServiceEntry
+		for _, i := range v.Instances(q.name) {
+			if !hasTags(i, q.tags) {
+				continue
+			}
+			entry := reader.entry(i)
+			if !q.hasNodeMeta(entry.Node.Meta) || onlyPassing && slices.ContainsFunc(entry.Checks, notPassing) {
+				continue
+			}
+			entries = append(entries, entry)
 		}
-		checks := append(v.OwnChecks(i.Node), v.InstanceChecks(i.Node, i.ID)...)
-		if onlyPassing && slices.ContainsFunc(checks, notPassing) {
-			continue
-		}
-		entries = append(entries, &consulwire.ServiceEntry{Node: v.Node(i.Node), Service: &i.NodeService, Checks: wire(checks)})
+		return entries
+	})
+}
+
+func noServiceEntries(q *question) (func(catalog.View) any, error) {
+	if _, err := passing(q); err != nil {
+		return nil, err
 	}
-	return entries, nil
+	return filtered(q, func(catalog.View) []*consulwire.ServiceEntry { return nil })
+}
+
+// entryReader reads entries one after another; those of one node share what it looked up of the node.
+type entryReader struct {
+	view   catalog.View
+	node   *consulwire.Node
+	checks []*consulwire.HealthCheck // the node's own
+}
+
+func (e *entryReader) entry(i *catalog.Instance) *consulwire.ServiceEntry {
+	if e.node == nil || !strings.EqualFold(e.node.Node, i.Node) {
+		e.node, e.checks = e.view.Node(i.Node), wire(e.view.OwnChecks(i.Node))
+	}
+	own := e.view.InstanceChecks(i.Node, i.ID)
+	checks := make([]*consulwire.HealthCheck, 0, len(e.checks)+len(own))
+	checks = append(checks, e.checks...)
+	for _, c := range own {
+		checks = append(checks, &c.HealthCheck)
+	}
+	return &consulwire.ServiceEntry{Node: e.node, Service: &i.NodeService, Checks: checks}
 }
 
 // passing reads ?passing, which may have no value.
-func passing(r *http.Request) (bool, error) {
-	query := r.URL.Query()
-	value := query.Get("passing")
+func passing(q *question) (bool, error) {
+	value := q.Get("passing")
 	if value == "" {
-		return query.Has("passing"), nil
+		return q.Has("passing"), nil
 	}
 	on, err := strconv.ParseBool(value)
 	if err != nil {
@@ -56,12 +89,12 @@ func passing(r *http.Request) (bool, error) {
 	return on, nil
 }
 
-func notPassing(c *catalog.Check) bool { return c.Status != consulwire.Passing }
+func notPassing(c *consulwire.HealthCheck) bool { return c.Status != consulwire.Passing }
 
-// hasTags reports whether the instance has every ?tag, in any case.
-func hasTags(i *catalog.Instance, r *http.Request) bool {
-	for _, tag := range r.URL.Query()["tag"] {
-		if tag != "" && !slices.ContainsFunc(i.Tags, func(t string) bool { return strings.EqualFold(t, tag) }) {
+// hasTags reports whether the instance has every tag, in any case.
+func hasTags(i *catalog.Instance, tags []string) bool {
+	for _, tag := range tags {
+		if !slices.ContainsFunc(i.Tags, func(t string) bool { return strings.EqualFold(t, tag) }) {
 			return false
 		}
 	}
@@ -76,26 +109,35 @@ func wire(checks []*catalog.Check) []*consulwire.HealthCheck {
 	return list
 }
 
-func serviceChecks(v catalog.View, r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, badRequest("Missing service name")
-	}
-	return wire(v.ServiceChecks(name)), nil
+// checksOf opens a listing of checks, of which ?node-meta and ?filter select.
+func checksOf(q *question, read func(catalog.View) []*catalog.Check) (func(catalog.View) any, error) {
+	return filtered(q, func(v catalog.View) []*consulwire.HealthCheck {
+		checks := wire(read(v))
+		if len(q.nodeMeta) == 0 {
+			return checks
+		}
+		return slices.DeleteFunc(checks, func(c *consulwire.HealthCheck) bool { return !q.hasNodeMeta(v.Node(c.Node).Meta) })
+	})
 }
 
-func nodeChecks(v catalog.View, r *http.Request) (any, error) {
-	name := r.PathValue("name")
-	if name == "" {
-		return nil, badRequest("Missing node name")
-	}
-	return wire(v.NodeChecks(name)), nil
+func serviceChecks(q *question) (func(catalog.View) any, error) {
+	return checksOf(q, func(v catalog.View) []*catalog.Check { return v.ServiceChecks(q.name) })
 }
 
-func checksInState(v catalog.View, r *http.Request) (any, error) {
-	state := r.PathValue("name")
-	if state == "" {
-		return nil, badRequest("Missing check state")
+func nodeChecks(q *question) (func(catalog.View) any, error) {
+	q.nodeMeta = nil // not read here, as in Consul
+	return checksOf(q, func(v catalog.View) []*catalog.Check { return v.NodeChecks(q.name) })
+}
+
+func checksInState(q *question) (func(catalog.View) any, error) {
+	return checksOf(q, func(v catalog.View) []*catalog.Check { return v.ChecksIn(q.name) })
+}
+
+// selector compiles ?filter.
+func selector[T any](query url.Values) (filter.Filter[T], error) {
+	compiled, err := filter.Compile[T](query.Get("filter"))
+	if err != nil {
+		return compiled, &statusError{http.StatusInternalServerError, err.Error()}
 	}
-	return wire(v.ChecksIn(state)), nil
+	return compiled, nil
 }

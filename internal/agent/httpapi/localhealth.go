@@ -25,8 +25,13 @@ func rank(c *catalog.Check) int {
 	if c.CheckID == consulwire.NodeMaintenance || strings.HasPrefix(c.CheckID, consulwire.ServiceMaintenancePrefix) {
 		return 3
 	}
+	return rankOf(c.Status)
+}
+
+// rankOf returns the place in statuses of a check's status; what is none counts as critical.
+func rankOf(status string) int {
 	for n, s := range statuses {
-		if s.name == c.Status {
+		if s.name == status {
 			return n
 		}
 	}
@@ -35,23 +40,34 @@ func rank(c *catalog.Check) int {
 
 // health returns what the agent's own checks say of one of its services, and the place of the worst.
 func (h *Handler) health(v catalog.View, i *catalog.Instance) (*consulwire.ServiceHealth, int) {
-	checks := []*catalog.Check{}
+	checks := []*consulwire.LocalCheck{}
 	worst := 0
 	for _, c := range append(v.OwnChecks(i.Node), v.InstanceChecks(i.Node, i.ID)...) {
 		if c.Local {
-			checks = append(checks, c)
+			checks = append(checks, localCheck(c))
 			worst = max(worst, rank(c))
 		}
 	}
 	return &consulwire.ServiceHealth{
-		AggregatedStatus: statuses[worst].name, Service: h.agentService(i), Checks: wire(checks),
+		AggregatedStatus: statuses[worst].name, Service: h.agentService(i), Checks: checks,
 	}, worst
+}
+
+func localCheck(c *catalog.Check) *consulwire.LocalCheck {
+	own := &consulwire.LocalCheck{
+		Node: c.Node, CheckID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output,
+		ServiceID: c.ServiceID, ServiceName: c.ServiceName,
+	}
+	if len(c.ServiceTags) > 0 {
+		own.ServiceTags = c.ServiceTags // null, not [], without any
+	}
+	return own
 }
 
 func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error) {
 	id := r.PathValue("id")
 	if id == "" {
-		return nil, badRequest("Missing serviceID")
+		return nil, fail("Bad request: Missing serviceID") // Consul says so, with this status
 	}
 	view := h.cfg.Catalog.View()
 	instance := view.Instance(h.cfg.Node, id)
@@ -66,7 +82,7 @@ func (h *Handler) healthByID(w http.ResponseWriter, r *http.Request) (any, error
 func (h *Handler) healthByName(w http.ResponseWriter, r *http.Request) (any, error) {
 	name := r.PathValue("name")
 	if name == "" {
-		return nil, badRequest("Missing service Name")
+		return nil, fail("Bad request: Missing service Name")
 	}
 	view := h.cfg.Catalog.View()
 	answer, worst := []*consulwire.ServiceHealth{}, 0
@@ -87,7 +103,9 @@ func (h *Handler) healthByName(w http.ResponseWriter, r *http.Request) (any, err
 func (h *Handler) coded(w http.ResponseWriter, r *http.Request, status int, reason string, answer any) (any, error) {
 	w.Header().Set("X-Consul-Reason", reason)
 	if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") || r.URL.Query().Get("format") == "text" {
-		return nil, &statusError{status, reason}
+		w.Header().Set("Content-Type", "text/plain")
+		writeBody(w, status, []byte(reason))
+		return written, nil
 	}
 	if status == http.StatusOK {
 		return answer, nil

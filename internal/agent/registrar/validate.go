@@ -55,11 +55,11 @@ func validateService(s *consulwire.ServiceRegistration) error {
 		return invalid("Invalid Namespace or Partition: this agent has only the default one")
 	}
 	if w := s.Weights; w != nil {
-		if err := validateWeights(*w); err != nil {
+		if err := ValidateWeights(*w); err != nil {
 			return invalid("Invalid Weights: %v", err)
 		}
 	}
-	if err := validateMeta(s.Meta); err != nil {
+	if err := ValidateMeta(s.Meta); err != nil {
 		return invalid("Invalid Service Meta: %v", err)
 	}
 	return refuse(s)
@@ -72,7 +72,8 @@ func unspecified(address string) bool {
 
 func defaultOnly(name string) bool { return name == "" || strings.EqualFold(name, "default") }
 
-func validateWeights(w consulwire.Weights) error {
+// ValidateWeights says what is wrong with the weights of a service.
+func ValidateWeights(w consulwire.Weights) error {
 	switch {
 	case w.Passing < 1:
 		return errors.New("Passing must be greater than 0") //nolint:staticcheck // Consul's text
@@ -84,7 +85,8 @@ func validateWeights(w consulwire.Weights) error {
 	return nil
 }
 
-func validateMeta(meta map[string]string) error {
+// ValidateMeta says what is wrong with the metadata of a service.
+func ValidateMeta(meta map[string]string) error {
 	if len(meta) > mostMeta {
 		return fmt.Errorf("cannot contain more than %d key/value pairs", mostMeta)
 	}
@@ -96,13 +98,13 @@ func validateMeta(meta map[string]string) error {
 		case len(key) > longestKey:
 			why = fmt.Sprintf("Key is too long (limit: %d characters)", longestKey)
 		case strings.HasPrefix(key, reservedStart):
-			why = fmt.Sprintf("Key prefix %q is reserved for internal use", reservedStart)
+			why = fmt.Sprintf("Key prefix '%s' is reserved for internal use", reservedStart)
 		case len(value) > longestValue:
 			why = fmt.Sprintf("Value is too long (limit: %d characters)", longestValue)
 		default:
 			continue
 		}
-		return fmt.Errorf("couldn't load metadata pair (%q, %q): %s", key, value[:min(len(value), longestValue)], why)
+		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value, why) //nolint:staticcheck // Consul's text
 	}
 	return nil
 }
