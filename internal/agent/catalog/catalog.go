@@ -44,16 +44,23 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if err := change(w); err != nil {
 		return err
 	}
-	if len(w.touched) == 0 {
+	if len(w.touched) == 0 && !w.whole {
 		return nil
 	}
+	gone := c.gone
+	if w.whole {
+		w.forgetAll()
+		gone = 0
+	}
+	gone += w.setMarks()
+	if gone > mostGone {
+		gone -= w.forgetGone()
+	}
+	// The last that can fail: what the journal has taken is visible.
 	if err := c.record(w); err != nil {
 		return err
 	}
-	c.gone += w.setMarks()
-	if c.gone > mostGone {
-		c.gone -= w.forgetGone()
-	}
+	c.gone = gone
 	txn.Commit()
 	return nil
 }

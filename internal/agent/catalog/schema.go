@@ -1,6 +1,10 @@
 package catalog
 
-import "github.com/hashicorp/go-memdb"
+import (
+	"github.com/hashicorp/go-memdb"
+
+	"github.com/pandakit/panda/internal/consulwire"
+)
 
 // The tables and their indexes. Every table has an index "id", which is unique.
 const (
@@ -19,6 +23,19 @@ const (
 // journaled are the tables that a journal is told of. Marks are not among them: an agent that starts again begins
 // at an index above all that it has told.
 var journaled = []string{tableNodes, tableServices, tableChecks}
+
+// NewRow returns an empty row of one of [Tables], to decode into, or nil when there is no such table.
+func NewRow(table string) any {
+	switch table {
+	case tableNodes:
+		return new(consulwire.Node)
+	case tableServices:
+		return new(Instance)
+	case tableChecks:
+		return new(Check)
+	}
+	return nil
+}
 
 func schema() *memdb.DBSchema {
 	return &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{

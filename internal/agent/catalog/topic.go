@@ -106,6 +106,15 @@ func (w *Writer) forgetGone() int {
 	return len(gone)
 }
 
+// forgetAll makes every topic one that has changed now.
+func (w *Writer) forgetAll() {
+	for _, m := range slices.Collect(rows[mark](w.View, tableMarks, byID)) {
+		mustDelete(w.txn, tableMarks, m)
+	}
+	mustInsert(w.txn, tableMarks, &mark{Topic: floor, Index: w.index})
+	mustInsert(w.txn, tableMarks, &mark{Topic: whole, Index: w.index})
+}
+
 func (w *Writer) exists(t Topic) bool {
 	switch t.kind {
 	case "service":

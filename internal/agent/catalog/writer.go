@@ -20,6 +20,7 @@ type Writer struct {
 	View
 	index   uint64
 	touched map[Topic]struct{}
+	whole   bool // everything was replaced: all topics have changed
 	changes []Change
 }
 
