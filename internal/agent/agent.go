@@ -3,7 +3,7 @@
 // checks and the API, and owns the listener.
 //
 // It never joins other agents and never calls out but for the checks that were registered with it.
-// What is registered lasts as long as the process.
+// What is registered lasts as long as the process, or as the data dir if there is one.
 package agent
 
 import (
@@ -49,6 +49,8 @@ type Config struct {
 	Datacenter string       // dc1 when empty
 	Logger     *slog.Logger // nothing is logged when nil
 
+	// DataDir is the folder that keeps everything over restarts and crashes. Nothing is kept when it is empty.
+	DataDir string
 	// Hosts are names that requests may use for the agent while it listens on loopback, besides
 	// localhost and IP addresses.
 	Hosts []string
@@ -62,22 +64,25 @@ type Agent struct {
 	listener  net.Listener
 	registrar *registrar.Registrar
 	server    *http.Server
+	kept      *keeper
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
-// not run. The error wraps syscall.EADDRINUSE when another program has the address.
+// not run. The error wraps syscall.EADDRINUSE when another program has the address; one of the data dir names the file
+// and the way out.
 func New(cfg Config) (*Agent, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	state, err := newCatalog(&cfg)
+	kept, err := keep(&cfg)
 	if err != nil {
 		return nil, err
 	}
+	state := kept.catalog
 	listener, err := listen(cfg.HTTPAddr)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, kept.close())
 	}
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
@@ -86,8 +91,9 @@ func New(cfg Config) (*Agent, error) {
 		Catalog: state, Registrar: r, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
+		Settle: kept.settle,
 	})
-	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
+	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger), kept: kept}, nil
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
@@ -123,7 +129,7 @@ func (a *Agent) Addr() net.Addr { return a.listener.Addr() }
 func (a *Agent) URL() string { return "http://" + a.Addr().String() }
 
 // Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
-// and Run returns nil. It is called once.
+// and Run returns nil. It ends with an error when the data dir can no longer be trusted. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	queries, endQueries := context.WithCancel(ctx)
 	defer endQueries()
@@ -137,13 +143,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	var failed error
 	select {
 	case <-ctx.Done():
+	case <-a.kept.failed:
+		failed = a.kept.err()
 	case <-done:
 		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
 	}
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
 	<-done
-	return failed
+	return errors.Join(failed, a.kept.close())
 }
 
 // shutdown ends what is under way, by force what takes longer than shutdownTimeout.
@@ -160,5 +168,5 @@ func (a *Agent) shutdown(ctx context.Context) {
 // Close releases an agent that is not run. It must not be called while Run runs.
 func (a *Agent) Close() error {
 	a.registrar.Close()
-	return errors.Join(a.server.Close(), a.listener.Close())
+	return errors.Join(a.server.Close(), a.listener.Close(), a.kept.close())
 }

@@ -125,5 +125,20 @@ func (w *Writer) Replace(rows map[string][]any, index uint64) error {
 		}
 		w.changes = append(w.changes, changes...)
 	}
+	return w.complete()
+}
+
+// complete reports an instance or a check whose node is not there.
+func (w *Writer) complete() error {
+	for i := range rows[Instance](w.View, tableServices, byID) {
+		if w.Node(i.Node) == nil {
+			return fmt.Errorf("service instance %q on %q: %w", i.ID, i.Node, ErrNoNode)
+		}
+	}
+	for c := range rows[Check](w.View, tableChecks, byID) {
+		if w.Node(c.Node) == nil {
+			return fmt.Errorf("check %q on %q: %w", c.CheckID, c.Node, ErrNoNode)
+		}
+	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/registrar"
+	"github.com/pandakit/panda/internal/agent/store/archive"
 )
 
 // Config says what a Handler answers from.
@@ -73,7 +74,7 @@ type endpoint struct {
 var written = new(struct{ _ byte })
 
 func (h *Handler) endpoints() []endpoint {
-	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), []endpoint{
+	return slices.Concat(h.agentEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), h.snapshotEndpoints(), []endpoint{
 		{http.MethodGet, "/v1/status/leader", h.leader},
 		{http.MethodGet, "/v1/status/peers", h.peers},
 	})
@@ -93,6 +94,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // maxBody is the largest body of a request, in bytes.
 const maxBody = 512 << 10
 
+func bodyLimit(path string) int64 {
+	if path == snapshotPath {
+		return archive.Largest
+	}
+	return maxBody
+}
+
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	if !slices.Contains(strings.Split(e.methods, ","), r.Method) {
 		w.Header().Set("Allow", "OPTIONS,"+e.methods)
@@ -101,13 +109,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		}
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	w = h.settled(w, r)
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(e.path))
 	answer, err := h.checked(e)(w, r)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
 	}
 	if answer == written {
+		_, _ = w.Write(nil) // an answer without a body begins here
 		return
 	}
 	if coded, ok := answer.(*codedAnswer); ok {

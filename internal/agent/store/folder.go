@@ -75,7 +75,7 @@ func nodeID(d disk) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read the node's ID: %w", err)
 	}
-	id := newID()
+	id := NewID()
 	if err := writeWhole(d, nodeIDName, []byte(id)); err != nil {
 		return "", fmt.Errorf("write the node's ID: %w", err)
 	}
@@ -90,8 +90,8 @@ func writeWhole(d disk, name string, content []byte) error {
 	})
 }
 
-// newID returns a random UUID.
-func newID() string {
+// NewID returns a random UUID.
+func NewID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	id[6] = id[6]&0x0f | 0x40
