@@ -57,8 +57,6 @@ func (s *Store) load() (last uint64, err error) {
 	if err := errors.Join(s.journal.file.Sync(), s.disk.Sync()); err != nil {
 		return 0, errors.Join(err, s.journal.file.Close())
 	}
-	s.written = position{last, s.journal.size}
-	s.synced = s.written
 	if err := s.removeBefore(snapshot); err != nil {
 		s.logger.Warn("old files stay in the data dir", "error", err)
 	}

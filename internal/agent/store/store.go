@@ -88,8 +88,14 @@ func open(d disk, logger *slog.Logger, start uint64, least int64) (*Store, error
 	if err != nil {
 		return nil, err
 	}
-	s.catalog.Begin(max(start, last+1))
+	begin := max(start, last+1)
+	s.catalog.Begin(begin)
+	s.written = position{begin, s.journal.size} // load has synced all
+	s.synced = s.written
 	s.catalog.SetJournal(s)
+	if err := s.Append(begin, nil); err != nil { // the index is told from now on; a full disk can still be read
+		logger.Warn("the data dir takes no writes", "error", err)
+	}
 	s.routines.Go(s.syncWhenWoken)
 	s.routines.Go(s.writeSnapshots)
 	return s, nil
