@@ -5,20 +5,38 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// filled returns a disk after n writes and a clean end, and the number of the write that each length of the last
-// journal holds.
-func filled(t *testing.T, n int) *memDisk {
+// filled returns a disk after n writes or some more and a clean end, with a snapshot and some writes in the last
+// journal, and the number of the last write.
+func filled(t *testing.T, n int) (*memDisk, int) {
 	t.Helper()
 	d := newMemDisk(1)
-	if h := run(t, d, 0, n); h.written != n {
-		t.Fatalf("only %+v", h)
+	s := mustOpen(t, d)
+	i := 0
+	for i < n || s.journal.sequence == 1 || s.journal.size < small/2 {
+		i++
+		if err := write(s.catalog, i); err != nil {
+			t.Fatal(err)
+		}
+		for s.snapshotting() {
+			runtime.Gosched()
+		}
 	}
-	return d
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return d, i
+}
+
+func (s *Store) snapshotting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
 }
 
 // withContent returns the disk with another content of one file.
@@ -47,8 +65,7 @@ func lastOf(t *testing.T, d *memDisk, kind string) string {
 // TestTruncatedAnywhere cuts the last journal off at every byte: the writes before are there, the rest is cut off with a
 // warning that tells how much, and the next writes are kept.
 func TestTruncatedAnywhere(t *testing.T) {
-	const writes = 30
-	d := filled(t, writes)
+	d, writes := filled(t, 30)
 	name := lastOf(t, d, "journal")
 	whole := d.names[name].data
 	if len(whole) < 3*recordHeader {
@@ -96,7 +113,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 // TestDamageIsRefused changes every byte of every file: the agent does not start on it, names file and offset and leaves
 // all as it is.
 func TestDamageIsRefused(t *testing.T) {
-	d := filled(t, 40)
+	d, _ := filled(t, 40)
 	for _, name := range []string{lastOf(t, d, "snapshot"), lastOf(t, d, "journal")} {
 		whole := d.names[name].data
 		for at := range whole {
@@ -160,7 +177,7 @@ func TestLostSector(t *testing.T) {
 }
 
 func TestMissingAndForeignFiles(t *testing.T) {
-	d := filled(t, 60)
+	d, _ := filled(t, 60)
 	snapshot := lastOf(t, d, "snapshot")
 	journal := strings.Replace(snapshot, "snapshot", "journal", 1)
 	newer := slices.Clone(d.names[journal].data)

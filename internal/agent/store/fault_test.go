@@ -207,6 +207,7 @@ func TestIndexNeverComesBack(t *testing.T) {
 	}
 	later := told + 1_000_000
 	for _, clock := range []uint64{later, 1} { // nothing is written in the first of these lives
+		var err error
 		if s, err = open(d, silent, clock, small); err != nil {
 			t.Fatal(err)
 		}

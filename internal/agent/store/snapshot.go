@@ -13,14 +13,19 @@ func snapshotName(sequence uint64) string { return fmt.Sprintf("snapshot-%08d.pa
 const temporary = ".tmp" // at the end of the name of a file that does not count
 
 // beginJournal lets the journal go on in a new file, before the first write of which the catalog is what the snapshot
-// of that file must hold. It is called by Append, and returns how much of the journal is on disk. Without room for a new
-// file the old one goes on.
+// of that file must hold. It is called by Append, and returns how much of the journal is on disk. Only the last file of
+// a journal may end in a torn record, so the old one is whole and on disk before there is a new one. Without room for a
+// new file the old one goes on.
 func (s *Store) beginJournal(synced int64) (int64, error) {
 	s.syncing.Lock()
 	defer s.syncing.Unlock()
-	if err := s.syncJournal(); err != nil { // only the last file of a journal may end in a torn record
-		return 0, err
+	if err := s.journal.cut(); err != nil {
+		return 0, unchanged(err)
 	}
+	if err := s.journal.file.Sync(); err != nil { // also of what was cut off
+		return 0, s.fail(err)
+	}
+	s.confirm(s.written) // Append alone changes it, and is here
 	next, err := newJournal(s.disk, s.journal.sequence+1)
 	if err != nil {
 		s.logger.Warn("no snapshot was begun; the journal grows", "error", err)

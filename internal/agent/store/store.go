@@ -90,7 +90,7 @@ func open(d disk, logger *slog.Logger, start uint64, least int64) (*Store, error
 	}
 	begin := max(start, last+1)
 	s.catalog.Begin(begin)
-	s.written = position{begin, s.journal.size} // load has synced all
+	s.written = position{last, s.journal.size} // load has synced all
 	s.synced = s.written
 	s.catalog.SetJournal(s)
 	if err := s.Append(begin, nil); err != nil { // the index is told from now on; a full disk can still be read
@@ -125,7 +125,7 @@ func (s *Store) Append(index uint64, changes []catalog.Change) error {
 		return err
 	}
 	if err := s.journal.append(payload, synced); err != nil {
-		return fmt.Errorf("%w; nothing was changed", err)
+		return unchanged(err)
 	}
 	s.mu.Lock()
 	s.written = position{index, s.journal.size}
@@ -136,6 +136,8 @@ func (s *Store) Append(index uint64, changes []catalog.Change) error {
 	}
 	return nil
 }
+
+func unchanged(err error) error { return fmt.Errorf("%w; nothing was changed", err) }
 
 // Settle returns once every write up to the index is on disk, or could never be: then the error says why.
 func (s *Store) Settle(ctx context.Context, index uint64) error {
@@ -201,20 +203,25 @@ func (s *Store) sync() error {
 // succeed without having written anything: the store is at its end.
 func (s *Store) syncJournal() error {
 	s.mu.Lock()
-	written, err := s.written, s.err
+	written, synced, err := s.written, s.synced, s.err
 	s.mu.Unlock()
-	if err != nil || written == s.synced { // synced changes here alone
+	if err != nil || written == synced {
 		return err
 	}
 	if err := s.journal.file.Sync(); err != nil {
 		return s.fail(err)
 	}
+	s.confirm(written)
+	return nil
+}
+
+// confirm wakes those who wait for what is on disk now.
+func (s *Store) confirm(written position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.synced = written
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return nil
 }
 
 func (s *Store) fail(cause error) error {
