@@ -28,6 +28,7 @@ var table = filepath.FromSlash("../../docs/reference/consul-api.md")
 func areas() []area {
 	return []area{
 		{"status", statusCases()},
+		{"snapshot", snapshotCases()},
 	}
 }
 
