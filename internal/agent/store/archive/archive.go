@@ -37,6 +37,12 @@ const (
 	largestMeta = 64 << 10 // bytes; also of the sums
 )
 
+// What errors begin with, as Consul's do.
+const (
+	notUnpacked = "failed to decompress snapshot"
+	notRead     = "failed to read snapshot file"
+)
+
 // meta has the fields that Consul's tools show, and ours.
 type meta struct {
 	Version            int
@@ -132,14 +138,14 @@ type State struct {
 func Read(r io.Reader) (*State, error) {
 	packed, err := gzip.NewReader(r)
 	if err != nil {
-		return nil, fmt.Errorf("failed to decompress snapshot: %w", err)
+		return nil, fmt.Errorf("%s: %w", notUnpacked, err)
 	}
 	c, err := unpack(tar.NewReader(packed))
 	if err != nil {
-		return nil, fmt.Errorf("failed to read snapshot file: %w", err)
+		return nil, fmt.Errorf("%s: %w", notRead, err)
 	}
 	if extra, err := io.Copy(io.Discard, io.LimitReader(packed, largestMeta)); err != nil || extra > 0 {
-		return nil, fmt.Errorf("failed to read snapshot file: %d bytes after its end: %v", extra, err)
+		return nil, fmt.Errorf("%s: %d bytes after its end: %v", notRead, extra, err)
 	}
 	return c.state()
 }
@@ -183,7 +189,7 @@ func (c *contents) read(name string, from io.Reader) error {
 	}
 	content, err := io.ReadAll(io.LimitReader(from, limit+1))
 	if err != nil {
-		return fmt.Errorf("failed to read or write snapshot data: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if int64(len(content)) > limit {
 		return fmt.Errorf("file %q is larger than %d bytes in snapshot", name, limit)
@@ -221,7 +227,7 @@ func (c *contents) verify() error {
 func (c *contents) state() (*State, error) {
 	var m meta
 	if err := json.Unmarshal(c.files[metaName], &m); err != nil {
-		return nil, fmt.Errorf("failed to decode snapshot metadata: %w", err)
+		return nil, fmt.Errorf("read %s of the snapshot: %w", metaName, err)
 	}
 	switch {
 	case m.Panda == 0:

@@ -128,7 +128,7 @@ func TestForeignArchives(t *testing.T) {
 		"other table":  {pack(t, [2]string{metaName, ours}, [2]string{stateName, header + row("acl", "{}")}), `table "acl"`},
 		"not JSON":     {pack(t, [2]string{metaName, ours}, [2]string{stateName, header + row("nodes", "{")}), "row of table"},
 		"cut off":      {pack(t, [2]string{metaName, ours}, [2]string{stateName, header + row("nodes", "{}")[:20]}), "unexpected EOF"},
-		"meta no JSON": {pack(t, [2]string{metaName, "{"}, [2]string{stateName, header}), "decode snapshot metadata"},
+		"meta no JSON": {pack(t, [2]string{metaName, "{"}, [2]string{stateName, header}), "read meta.json"},
 	} {
 		if state, err := Read(bytes.NewReader(c.data)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v, want %q", name, state, err, c.want)
