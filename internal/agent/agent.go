@@ -151,7 +151,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
 	<-done
-	return errors.Join(failed, a.kept.close())
+	if err := a.kept.close(); failed == nil { // else it says the same
+		failed = err
+	}
+	return failed
 }
 
 // shutdown ends what is under way, by force what takes longer than shutdownTimeout.
