@@ -23,6 +23,8 @@ var (
 
 	whole = Topic{kind: "whole"} // everything: the index of the last write
 	floor = Topic{kind: "floor"} // the index of topics that have no mark
+
+	restored = Topic{kind: "restored"} // the replacement of everything
 )
 
 // Service is the topic of one service: its instances, their checks, their nodes and those nodes' checks.
@@ -111,8 +113,9 @@ func (w *Writer) forgetAll() {
 	for _, m := range slices.Collect(rows[mark](w.View, tableMarks, byID)) {
 		mustDelete(w.txn, tableMarks, m)
 	}
-	mustInsert(w.txn, tableMarks, &mark{Topic: floor, Index: w.index})
-	mustInsert(w.txn, tableMarks, &mark{Topic: whole, Index: w.index})
+	for _, topic := range []Topic{floor, whole, restored} {
+		mustInsert(w.txn, tableMarks, &mark{Topic: topic, Index: w.index})
+	}
 }
 
 func (w *Writer) exists(t Topic) bool {

@@ -50,12 +50,15 @@ func TestRestore(t *testing.T) {
 			checkRow("external", "db", "db", "warning"), checkRow("agent", "", consulwire.SerfHealth, "passing"), checkRow("n1", "", "stale", "critical"),
 		},
 	}
+	if at := state.View().Restored(); at != 0 {
+		t.Errorf("restored at %d before it was", at)
+	}
 	if err := r.Restore(rows, 5000); err != nil {
 		t.Fatal(err)
 	}
 	v := state.View()
-	if v.Index() != 5001 {
-		t.Errorf("index %d, want one above the snapshot's", v.Index())
+	if v.Index() != 5001 || v.Restored() != 5001 {
+		t.Errorf("index %d, restored at %d, want one above the snapshot's", v.Index(), v.Restored())
 	}
 	for n, topic := range topics {
 		select {
