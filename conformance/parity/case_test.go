@@ -22,6 +22,8 @@ type Step struct {
 	Meanwhile []Step
 	// Ignore names values of the JSON answer that are not compared ("Stats", "0.Output"; * for any one part of the way).
 	Ignore []string
+	// IgnoreBody compares only whether there is a body: it is no text.
+	IgnoreBody bool
 	// IgnoreHeaders names headers that are not compared.
 	IgnoreHeaders []string
 	// Differs explains why the two may answer differently here. Empty: they may not.

@@ -36,6 +36,7 @@ func areas() []area {
 		{"agent", agentCases()},
 		{"event", eventCases()},
 		{"operator", operatorCases()},
+		{"snapshot", snapshotCases()},
 	}
 }
 

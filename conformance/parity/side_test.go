@@ -111,6 +111,9 @@ func (s *side) send(ctx context.Context, step Step) (answer, error) {
 			return answer{}, fmt.Errorf("%s: %w in %s", step.Do, err, raw)
 		}
 	}
+	if step.IgnoreBody {
+		raw = []byte(present(string(raw)))
+	}
 	return answer{
 		status: response.StatusCode,
 		header: normalHeader(response.Header, step.IgnoreHeaders),

@@ -4,7 +4,7 @@
 //
 // It never joins other agents and never calls out but for the checks that were registered with it and
 // for what it asks of the recursors that it was given.
-// What is registered lasts as long as the process.
+// What is registered lasts as long as the process, or as the data dir if there is one.
 package agent
 
 import (
@@ -57,6 +57,8 @@ type Config struct {
 
 	DNS DNSConfig
 
+	// DataDir is the folder that keeps everything over restarts and crashes. Nothing is kept when it is empty.
+	DataDir string
 	// Hosts are names that requests may use for the agent while it listens on loopback, besides
 	// localhost and IP addresses.
 	Hosts []string
@@ -77,28 +79,31 @@ type Agent struct {
 	sessions  *session.Expirer
 	server    *http.Server
 	dns       *dnsapi.Server // nil when off
+	kept      *keeper
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
-// not run. The error wraps syscall.EADDRINUSE when another program has the address.
+// not run. The error wraps syscall.EADDRINUSE when another program has the address; one of the data dir names the file
+// and the way out.
 func New(cfg Config) (*Agent, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	state, err := newCatalog(&cfg)
+	kept, err := keep(&cfg)
 	if err != nil {
 		return nil, err
 	}
+	state := kept.catalog
 	listener, err := listen(cfg.HTTPAddr)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, kept.close())
 	}
 	watched := logs.NewHub()
 	cfg.Logger = slog.New(slog.NewMultiHandler(cfg.Logger.Handler(), watched.Handler()))
-	resolver, err := newDNS(&cfg, state, nil)
+	resolver, err := newDNS(&cfg, state, kept.settle)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, errors.Join(err, listener.Close(), kept.close())
 	}
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
@@ -108,13 +113,13 @@ func New(cfg Config) (*Agent, error) {
 		Catalog: state, Registrar: r, Sessions: sessions, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
 		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
-		Logs: watched,
+		Logs: watched, Settle: kept.settle,
 	})
 	policy := origin.Policy{Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts}
-	all := front(&cfg, state, policy, handler)
+	all := front(&cfg, kept, policy, handler)
 	return &Agent{
 		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(all, cfg.Logger),
-		dns: resolver,
+		dns: resolver, kept: kept,
 	}, nil
 }
 
@@ -159,7 +164,7 @@ func (a *Agent) Addr() net.Addr { return a.listener.Addr() }
 func (a *Agent) URL() string { return "http://" + a.Addr().String() }
 
 // Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
-// and Run returns nil. It is called once.
+// and Run returns nil. It ends with an error when the data dir can no longer be trusted. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	queries, endQueries := context.WithCancel(ctx)
 	defer endQueries()
@@ -174,6 +179,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	var failed error
 	select {
 	case <-ctx.Done():
+	case <-a.kept.failed:
+		failed = a.kept.err()
 	case <-done:
 		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
 	case failed = <-resolver:
@@ -182,6 +189,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.shutdown(context.WithoutCancel(ctx))
 	<-done
 	for range resolver { // until DNS has ended
+	}
+	if err := a.kept.close(); failed == nil { // else it says the same
+		failed = err
 	}
 	return failed
 }
@@ -202,5 +212,5 @@ func (a *Agent) shutdown(ctx context.Context) {
 func (a *Agent) Close() error {
 	a.registrar.Close()
 	a.sessions.Close()
-	return errors.Join(a.server.Close(), a.listener.Close(), a.closeDNS())
+	return errors.Join(a.server.Close(), a.listener.Close(), a.closeDNS(), a.kept.close())
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/ui"
 )
@@ -16,8 +15,8 @@ const robots = "User-agent: *\nDisallow: /\n"
 
 // front stands before the API: it has the pages for people, where they are wanted, and what is at /. It leaves every
 // other path as it came, since a key may look like one that wants cleaning.
-func front(cfg *Config, state *catalog.Catalog, policy origin.Policy, api http.Handler) http.Handler {
-	pages := newPages(cfg, state, policy)
+func front(cfg *Config, kept *keeper, policy origin.Policy, api http.Handler) http.Handler {
+	pages := newPages(cfg, kept, policy)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
 		switch {
@@ -38,12 +37,12 @@ func front(cfg *Config, state *catalog.Catalog, policy origin.Policy, api http.H
 }
 
 // newPages returns the pages for people, or nil where they are off.
-func newPages(cfg *Config, state *catalog.Catalog, policy origin.Policy) http.Handler {
+func newPages(cfg *Config, kept *keeper, policy origin.Policy) http.Handler {
 	if !cfg.UI {
 		return nil
 	}
 	return ui.New(ui.Config{
-		Catalog: state, KV: ui.CatalogKV{Catalog: state}, Logger: cfg.Logger, Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version,
+		Catalog: kept.catalog, KV: ui.CatalogKV{Catalog: kept.catalog}, Settle: kept.settle, Logger: cfg.Logger, Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version,
 		Origin: policy, ReadOnly: cfg.UIReadOnly,
 	})
 }

@@ -2,12 +2,10 @@ package agent
 
 import (
 	"cmp"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/registrar"
@@ -35,37 +33,13 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// newCatalog returns a catalog with what a Consul server knows of itself.
-func newCatalog(cfg *Config) (*catalog.Catalog, error) {
-	// An agent that starts anew begins above the indexes of its former lives, so that a client that
-	// waits on an old one learns what is true now. Microseconds outrun any rate of writes, and such an
-	// index is still exact where numbers are floating point.
-	state := catalog.New(uint64(time.Now().UnixMicro()))
-	err := state.Write(func(w *catalog.Writer) error {
-		if err := w.SetNode(node(cfg)); err != nil {
-			return err
-		}
-		if err := w.SetInstance(server(cfg)); err != nil {
-			return err
-		}
-		return w.SetCheck(&catalog.Check{HealthCheck: consulwire.HealthCheck{
-			Node: cfg.Node, CheckID: consulwire.SerfHealth, Name: "Serf Health Status",
-			Status: consulwire.Passing, Output: "Agent alive and reachable",
-		}})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("configure agent: %w", err)
-	}
-	return state, nil
-}
-
-func node(cfg *Config) *consulwire.Node {
+func node(cfg *Config, id string) *consulwire.Node {
 	family := "ipv4"
 	if ip, err := netip.ParseAddr(cfg.Address); err == nil && ip.Is6() {
 		family = "ipv6"
 	}
 	return &consulwire.Node{
-		ID: newID(), Node: cfg.Node, Address: cfg.Address, Datacenter: cfg.Datacenter,
+		ID: id, Node: cfg.Node, Address: cfg.Address, Datacenter: cfg.Datacenter,
 		TaggedAddresses: map[string]string{
 			"lan": cfg.Address, "lan_" + family: cfg.Address, "wan": cfg.Address, "wan_" + family: cfg.Address,
 		},
@@ -82,13 +56,4 @@ func server(cfg *Config) *catalog.Instance {
 			"serf_protocol_max": "5", "serf_protocol_min": "1", "version": Version,
 		},
 	}}
-}
-
-// newID returns a random UUID.
-func newID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }

@@ -46,10 +46,15 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if err := change(w); err != nil {
 		return err
 	}
-	if len(w.touched) == 0 {
+	if len(w.touched) == 0 && !w.whole {
 		return nil
 	}
-	gone := c.gone + w.setMarks()
+	gone := c.gone
+	if w.whole {
+		w.forgetAll()
+		gone = 0
+	}
+	gone += w.setMarks()
 	if gone > mostGone {
 		gone -= w.forgetGone()
 	}
@@ -57,6 +62,7 @@ func (c *Catalog) Write(change func(*Writer) error) error {
 	if buried > mostBuried {
 		buried -= w.forgetBuried()
 	}
+	// The last that can fail: what the journal has taken is visible.
 	if err := c.record(w); err != nil {
 		return err
 	}

@@ -406,3 +406,26 @@ func TestForgottenDeletionsStillCount(t *testing.T) {
 		t.Errorf("the key is at %d, its deletion was at %d", got, gone)
 	}
 }
+
+// TestReplacedKeysWakeTheirReaders holds that a key that a snapshot brought back is told to whoever knows a later one.
+func TestReplacedKeysWakeTheirReaders(t *testing.T) {
+	c := catalog.New(start)
+	old := set(t, c, "a/b", "old")
+	set(t, c, "a/b", "new")
+	topics := []catalog.Topic{catalog.Key("a/b"), catalog.KeyPrefix("a/"), catalog.KeyPrefix(""), catalog.Key("none")}
+	var before []catalog.Mark
+	for _, topic := range topics {
+		before = append(before, c.View().Mark(topic))
+	}
+	write(t, c, func(w *catalog.Writer) error {
+		return w.Replace(map[string][]any{"kv": {old}}, old.ModifyIndex)
+	})
+	for n, topic := range topics {
+		if after := c.View().Mark(topic); after.Index <= before[n].Index || n < 3 && !closed(before[n].Changed) {
+			t.Errorf("%v: index %d after %d", topic, after.Index, before[n].Index)
+		}
+	}
+	if got := c.View().Key("a/b"); string(got.Value) != "old" || got.ModifyIndex != old.ModifyIndex {
+		t.Errorf("brought back: %+v", got)
+	}
+}

@@ -45,9 +45,9 @@ func (w *Writer) setForgotten(index uint64) {
 func (v View) keyMark(key string) Mark {
 	changed, row, err := v.txn.FirstWatch(tableKV, byID, key)
 	if pair, ok := row.(*Pair); ok && err == nil {
-		return Mark{Index: pair.ModifyIndex, Changed: changed}
+		return Mark{Index: max(pair.ModifyIndex, v.Restored()), Changed: changed}
 	}
-	index := v.Mark(forgotten).Index
+	index := max(v.Mark(forgotten).Index, v.Restored())
 	if stone := one[tombstone](v, tableTombstones, byID, key); stone != nil {
 		index = max(index, stone.Index)
 	}
@@ -59,7 +59,7 @@ func (v View) prefixMark(prefix string) Mark {
 	if prefix == "" {
 		return v.Mark(allKeys)
 	}
-	index := v.Mark(forgotten).Index
+	index := max(v.Mark(forgotten).Index, v.Restored())
 	for stone := range rows[tombstone](v, tableTombstones, byPrefix, prefix) {
 		index = max(index, stone.Index)
 	}

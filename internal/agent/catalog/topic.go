@@ -37,6 +37,7 @@ var (
 
 	allKeys   = Topic{kind: "keys"}           // every key
 	forgotten = Topic{kind: "forgotten keys"} // the index of keys that are gone and have no tombstone
+	restored  = Topic{kind: "restored"}       // the replacement of everything
 )
 
 // Service is the topic of one service: its instances, their checks, their nodes and those nodes' checks.
@@ -130,6 +131,16 @@ func (w *Writer) forgetGone() int {
 		mustInsert(w.txn, tableMarks, &mark{Topic: floor, Index: m.Index})
 	}
 	return len(gone)
+}
+
+// forgetAll makes every topic one that has changed now.
+func (w *Writer) forgetAll() {
+	for _, m := range slices.Collect(rows[mark](w.View, tableMarks, byID)) {
+		mustDelete(w.txn, tableMarks, m)
+	}
+	for _, topic := range []Topic{floor, whole, restored} {
+		mustInsert(w.txn, tableMarks, &mark{Topic: topic, Index: w.index})
+	}
 }
 
 func (w *Writer) exists(t Topic) bool {

@@ -34,6 +34,16 @@ func (v View) Mark(topic Topic) Mark {
 	return Mark{Index: m.Index, Changed: changed}
 }
 
+// Restored returns the index at which everything was replaced by a snapshot, 0 if never in this life. The indexes of
+// rows are those of the snapshot, and may be lower: an index that is told for a row alone is at least this one, so that
+// who waits with a higher one from before is woken.
+func (v View) Restored() uint64 {
+	if m, _ := v.mark(restored); m != nil {
+		return m.Index
+	}
+	return 0
+}
+
 func (v View) mark(topic Topic) (*mark, <-chan struct{}) {
 	changed, row, err := v.txn.FirstWatch(tableMarks, byID, topic)
 	if err != nil || row == nil {

@@ -21,6 +21,7 @@ type Writer struct {
 	View
 	index   uint64
 	touched map[Topic]struct{}
+	whole   bool // everything was replaced: all topics have changed
 	changes []Change
 	buried  int                      // tombstones that are new
 	delayed *lockDelays              // as they were before this write

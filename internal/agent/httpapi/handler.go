@@ -28,6 +28,7 @@ import (
 	"github.com/pandakit/panda/internal/agent/logs"
 	"github.com/pandakit/panda/internal/agent/registrar"
 	"github.com/pandakit/panda/internal/agent/session"
+	"github.com/pandakit/panda/internal/agent/store/archive"
 )
 
 // Config says what a Handler answers from.
@@ -98,7 +99,7 @@ func (h *Handler) endpoints() []endpoint {
 	return slices.Concat(
 		h.agentEndpoints(), h.selfEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), h.eventEndpoints(),
 		h.coordinateEndpoints(), h.operatorEndpoints(), h.meshEndpoints(), h.queryEndpoints(), aclEndpoints(),
-		h.dashboardEndpoints(), h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(),
+		h.dashboardEndpoints(), h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(), h.snapshotEndpoints(),
 	)
 }
 
@@ -125,6 +126,13 @@ func unprintable(c rune) bool { return !unicode.IsPrint(c) }
 // maxBody is the largest body of a request, in bytes.
 const maxBody = 512 << 10
 
+func bodyLimit(path string) int64 {
+	if path == snapshotPath {
+		return archive.Largest
+	}
+	return maxBody
+}
+
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 	began := time.Now()
 	defer func() { h.finished(r, e.path, time.Since(began)) }()
@@ -141,7 +149,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 		}
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	w = h.settled(w, r)
+	r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(e.path))
 	answer, err := h.checked(e)(w, r)
 	if err != nil {
 		h.writeError(w, r, err)
@@ -153,6 +162,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, e endpoint) {
 func (h *Handler) writeAnswer(w http.ResponseWriter, r *http.Request, answer any) {
 	switch a := answer.(type) {
 	case *struct{ _ byte }: // written
+		_, _ = w.Write(nil) // an answer without a body begins here
 	case *codedAnswer:
 		h.writeJSON(w, r, a.status, a.answer)
 	case *page:

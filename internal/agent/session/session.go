@@ -7,13 +7,13 @@ package session
 
 import (
 	"cmp"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/agent/uuid"
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
@@ -87,7 +87,7 @@ func (e *Expirer) Create(s *consulwire.Session) error {
 	if err := e.validTTL(s.TTL); err != nil {
 		return err
 	}
-	s.ID = newID()
+	s.ID = uuid.New()
 	if err := e.cfg.Catalog.Write(func(w *catalog.Writer) error { return w.CreateSession(s) }); err != nil {
 		return err
 	}
@@ -107,15 +107,6 @@ func (e *Expirer) validTTL(text string) error {
 		return invalid("Invalid Session TTL '%d', must be between [%v=%v]", ttl, e.cfg.MinTTL, MaxTTL)
 	}
 	return nil
-}
-
-// newID returns a random UUID.
-func newID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	id[6] = id[6]&0x0f | 0x40
-	id[8] = id[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
 // Destroy ends a session; the error is the catalog's. One that is not there is no error.
