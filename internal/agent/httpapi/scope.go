@@ -87,7 +87,7 @@ var errNoDatacenter = &statusError{http.StatusInternalServerError, "No path to d
 // tellsMeta reports whether the endpoint has headers about its index even on an error: most of those that block.
 func tellsMeta(path string) bool {
 	for _, without := range []string{
-		"/v1/health/service", "/v1/health/connect", "/v1/health/ingress", "/v1/kv/", "/v1/status/", "/v1/operator/", "/v1/config/", "/v1/agent/", "/v1/kv/",
+		"/v1/health/service", "/v1/health/connect", "/v1/health/ingress", "/v1/kv/", "/v1/snapshot", "/v1/status/", "/v1/operator/", "/v1/config/", "/v1/agent/", "/v1/kv/",
 		"/v1/connect/intentions/check", "/v1/connect/intentions/exact", "/v1/connect/intentions/{", "/v1/connect/ca/configuration",
 	} {
 		if strings.HasPrefix(path, without) {
