@@ -199,7 +199,7 @@ var bans = []ban{
 		from:   []string{"./..."},
 		except: []string{"discovery/consul/...", "internal/workspace/health/...", "internal/cli/agentapi/..."},
 		to:     []string{"github.com/hashicorp/consul/..."},
-		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace and the commands that are Consul's own (kv, members, leave) are more than that says",
+		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace, and commands that are Consul's own such as kv, need more",
 	},
 	{
 		from:   []string{"./..."},
