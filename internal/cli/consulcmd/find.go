@@ -11,13 +11,13 @@ import (
 	"github.com/pandakit/panda/internal/cli/command"
 )
 
-// mark names the variable that a Consul which panda runs has in its environment: the process that ran it. A
+// Mark names the variable that a Consul which panda runs has in its environment: the process that ran it. A
 // script called consul that runs panda would go on for ever without it.
-const mark = "PANDA_RUNS_CONSUL"
+const Mark = "PANDA_RUNS_CONSUL"
 
 // called reports whether this process, or the script that started it, was run as a Consul by panda.
 func called(getenv func(string) string) bool {
-	by := getenv(mark)
+	by := getenv(Mark)
 	return by != "" && (by == strconv.Itoa(os.Getpid()) || by == strconv.Itoa(os.Getppid()))
 }
 

@@ -48,11 +48,11 @@ func handOver(ctx context.Context, env *command.Env, path string, args []string)
 func marked(environ []string) []string {
 	kept := make([]string, 0, len(environ)+1)
 	for _, variable := range environ {
-		if !strings.HasPrefix(variable, mark+"=") {
+		if !strings.HasPrefix(variable, Mark+"=") {
 			kept = append(kept, variable)
 		}
 	}
-	return append(kept, mark+"="+strconv.Itoa(os.Getpid()))
+	return append(kept, Mark+"="+strconv.Itoa(os.Getpid()))
 }
 
 // ownStreams reports whether the streams are the process's own, which a program in its place would have.

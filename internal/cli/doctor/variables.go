@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pandakit/panda/internal/cli/consulcmd"
 	"github.com/pandakit/panda/internal/nearname"
 )
 
@@ -18,6 +19,7 @@ func known() map[string]func(value string) error {
 		"PANDA_ADDR":      hostPort,
 		"PANDA_ADVERTISE": hostMaybePort,
 		"PANDA_INSTANCE":  anything,
+		consulcmd.Mark:    anything,
 	}
 }
 

@@ -5,6 +5,7 @@ package kv
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ func data(env *command.Env, argument string) ([]byte, error) {
 type entry struct {
 	Key       string `json:"key"`
 	Flags     uint64 `json:"flags"`
-	Value     []byte `json:"value"` // base 64
+	Value     string `json:"value"` // base 64
 	Namespace string `json:"namespace,omitempty"`
 	Partition string `json:"partition,omitempty"`
 }
@@ -189,7 +190,7 @@ func exportCommand(env *command.Env) *cobra.Command {
 func export(w io.Writer, pairs []pair) error {
 	entries := make([]entry, 0, len(pairs))
 	for _, p := range pairs {
-		entries = append(entries, entry{p.Key, p.Flags, append([]byte{}, p.Value...), p.Namespace, p.Partition})
+		entries = append(entries, entry{p.Key, p.Flags, base64.StdEncoding.EncodeToString(p.Value), p.Namespace, p.Partition})
 	}
 	text, err := json.MarshalIndent(entries, "", "\t")
 	if err != nil {
@@ -262,6 +263,10 @@ func importKey(prefix, key string) string {
 }
 
 func (s store) put(ctx context.Context, env *command.Env, key string, e entry) error {
+	value, err := base64.StdEncoding.DecodeString(e.Value)
+	if err != nil {
+		return said("Error base 64 decoding value for key %s: %w", e.Key, err)
+	}
 	query := url.Values{}
 	if e.Flags != 0 {
 		query.Set("flags", fmt.Sprint(e.Flags))
@@ -269,9 +274,9 @@ func (s store) put(ctx context.Context, env *command.Env, key string, e entry) e
 	if e.Namespace != "" {
 		query.Set("ns", e.Namespace)
 	}
-	if _, err := s.change(ctx, http.MethodPut, key, query, e.Value); err != nil {
+	if _, err := s.change(ctx, http.MethodPut, key, query, value); err != nil {
 		return said("Error! Failed writing data for key %s: %w", cmp.Or(key, `""`), err)
 	}
-	_, err := fmt.Fprintf(env.Stdout, "Imported: %s\n", key)
+	_, err = fmt.Fprintf(env.Stdout, "Imported: %s\n", key)
 	return err
 }
