@@ -23,5 +23,5 @@ func Binary(ctx context.Context) (string, error) {
 	if path := os.Getenv(EnvBinary); path != "" {
 		return path, nil
 	}
-	return consulbuild.Install(ctx, consulbuild.Config{})
+	return consulbuild.Install(ctx, consulbuild.Config{Environ: os.Environ()})
 }

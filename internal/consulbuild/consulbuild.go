@@ -45,11 +45,11 @@ type Progress struct {
 	Count int
 }
 
-// Config says how to build. The zero value builds into the user's cache with the go command found on PATH.
+// Config says how to build. With Environ alone it builds into the user's cache with the go command found on PATH.
 type Config struct {
 	Folder  string   // where the binary is kept; [Folder] when empty
 	Go      string   // path of the go command; "go" on PATH when empty
-	Environ []string // of the go command; the process's when nil
+	Environ []string // of the go command, which needs the process's: PATH, HOME and its own variables
 
 	// Observe, when not nil, is told of progress. Calls do not overlap; they hold the build up.
 	Observe func(Progress)

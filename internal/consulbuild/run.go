@@ -32,12 +32,8 @@ func (c *Config) tool() (string, error) {
 }
 
 func (c *Config) environ(work string) []string {
-	environ := c.Environ
-	if environ == nil {
-		environ = os.Environ()
-	}
 	// The temporary files are in the folder that is removed, whatever happens to the go command.
-	return append(environ[:len(environ):len(environ)], "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOTMPDIR="+work, "PWD="+work)
+	return append(c.Environ[:len(c.Environ):len(c.Environ)], "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOTMPDIR="+work, "PWD="+work)
 }
 
 // runner runs go commands in one folder.

@@ -24,6 +24,9 @@ import (
 // allSegments asks for the members of every network segment.
 const allSegments = "_all"
 
+// malformedStatus is Consul's text.
+const malformedStatus = "Failed to compile status regexp: %w"
+
 // exitNone is Consul's exit code when no member fits.
 const exitNone = 2
 
@@ -85,7 +88,7 @@ type row struct {
 func (o *options) run(ctx context.Context, env *command.Env) error {
 	fits, err := regexp.Compile(o.status)
 	if err != nil {
-		return command.Usage(command.Verbatim(fmt.Errorf("Failed to compile status regexp: %w", err))) //nolint:staticcheck // Consul's text
+		return command.Usage(command.Verbatim(fmt.Errorf(malformedStatus, err)))
 	}
 	agent, err := o.agent.Connect(env)
 	if err != nil {

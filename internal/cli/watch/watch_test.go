@@ -32,7 +32,9 @@ func texts(snapshots ...discovery.Snapshot) []string {
 }
 
 func TestEvents(t *testing.T) {
-	set := func(instances ...discovery.Instance) discovery.Snapshot { return discovery.Snapshot{Instances: instances} }
+	set := func(instances ...discovery.Instance) discovery.Snapshot {
+		return discovery.Snapshot{Instances: instances}
+	}
 	passing, critical := instance("a", discovery.Passing, ""), instance("a", discovery.Critical, "it is ill")
 	moved, tagged := instance("a", discovery.Passing, "busy"), instance("a", discovery.Passing, "")
 	moved.Port = 81
