@@ -58,7 +58,8 @@ func pandaAsConsul(t testing.TB) string {
 	}
 	path := filepath.Join(ours.folder, name)
 	ours.once.Do(func() {
-		build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "github.com/pandakit/panda/cmd/panda")
+		build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "./cmd/panda")
+		build.Dir = filepath.Join("..", "..")
 		output, err := build.CombinedOutput()
 		if err != nil {
 			ours.err = fmt.Errorf("build panda: %w: %s", err, output)
