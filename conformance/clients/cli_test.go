@@ -169,7 +169,7 @@ func lines() []step {
 		{args: "join 127.0.0.1:1", code: 1},
 		{args: "rtt nobody", code: 1},
 		{args: "config list -kind=service-defaults", code: 0},
-		{args: "intention list", code: 0},
+		{args: "intention list", code: 2, fits: "There are no intentions"},
 		{args: "acl token list", code: 1, fits: "ACL support disabled"},
 		{args: "exec -wait=1s true", loose: true, code: -1},
 		{args: "debug -duration=5s -interval=5s -capture=agent -archive=false -output=out", loose: true, code: -1},
