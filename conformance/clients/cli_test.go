@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,7 +82,9 @@ func (a *agent) normal(text string) string {
 }
 
 // lines are the command lines of Consul's own program, in the order in which they are run.
-func lines() []step {
+func lines() []step { return slices.Concat(catalogLines(), keyLines(), agentLines(), serverLines()) }
+
+func catalogLines() []step {
 	return []step{
 		{args: "members", fits: "alive +server"},
 		{args: "members -detailed", fits: "role=consul", loose: true},
@@ -106,6 +109,11 @@ func lines() []step {
 		{args: "services deregister web.json", fits: "Deregistered service: web"},
 		{args: "services deregister -id=nothing", code: 1},
 		{args: "catalog services"},
+	}
+}
+
+func keyLines() []step {
+	return []step{
 		{args: "kv put config/a 1", fits: "Success! Data written to: config/a"},
 		{args: "kv put -flags=42 config/b two~words"},
 		{args: "kv put config/stdin -", stdin: "from stdin"},
@@ -139,6 +147,11 @@ func lines() []step {
 		{args: "lock -child-exit-code locks/cli exit~3", code: 2},
 		{args: "lock locks/cli echo~holds~it", fits: "holds it"},
 		{args: "lock -n=2 locks/many echo~a~slot", fits: "a slot"},
+	}
+}
+
+func agentLines() []step {
+	return []step{
 		{args: "maint"},
 		{args: "maint -enable -reason=disks", fits: "Node maintenance is now enabled"},
 		{args: "maint", fits: "disks"},
@@ -160,6 +173,11 @@ func lines() []step {
 		{args: "validate web.json good", fits: "Configuration is valid!"},
 		{args: "validate bad.json", code: 1},
 		{args: "reload", fits: "Configuration reload triggered"},
+	}
+}
+
+func serverLines() []step {
+	return []step{
 		{args: "snapshot save saved.snap", loose: true, fits: "Saved and verified snapshot"},
 		{args: "snapshot inspect saved.snap", loose: true, fits: "KVS"},
 		{args: "snapshot restore saved.snap", fits: "Restored snapshot"},
