@@ -48,11 +48,38 @@ func TestHashiCorpsSuite(t *testing.T) {
 		t.Fatalf("%s is not called consul", consul)
 	}
 	folder := suiteCopy(t)
-	arguments := []string{"test", "-json", "-vet=off", "-timeout", "50m", "-parallel", "2", "."}
+	pattern := "."
 	if wanted != "1" {
-		arguments = append(arguments, "-run", wanted)
+		pattern = wanted
 	}
-	cmd := exec.CommandContext(t.Context(), "go", arguments...)
+	results := runSuite(t, folder, consul, pattern)
+	for ended := 0; ended < len(results); { // a test that panics takes with it those that have not ended
+		rest := unended(results)
+		if len(rest) == 0 || len(results)-len(rest) == ended {
+			break
+		}
+		ended = len(results) - len(rest)
+		maps.Copy(results, runSuite(t, folder, consul, "^("+strings.Join(rest, "|")+")$"))
+	}
+	report(t, results)
+}
+
+// unended returns the tests that have no outcome.
+func unended(results map[string]*result) []string {
+	var names []string
+	for name, r := range results {
+		if r.outcome == neverEnded {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// runSuite runs the tests that fit the pattern with the folder of consul first on PATH.
+func runSuite(t *testing.T, folder, consul, pattern string) map[string]*result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-json", "-vet=off", "-timeout", "50m", "-parallel", "2", "-run", pattern, ".")
 	cmd.Dir = folder
 	cmd.Env = append(without(without(os.Environ(), "CONSUL_"), "PATH="),
 		"PATH="+filepath.Dir(consul)+string(filepath.ListSeparator)+os.Getenv("PATH"), "GOWORK=off", "GOFLAGS=-mod=mod")
@@ -65,7 +92,7 @@ func TestHashiCorpsSuite(t *testing.T) {
 	if err := cmd.Wait(); err != nil && len(results) == 0 {
 		t.Fatalf("no test ran: %v", err)
 	}
-	report(t, results)
+	return results
 }
 
 // suiteCopy returns a folder with the module, made to build by itself.
@@ -100,6 +127,9 @@ func suiteCopy(t *testing.T) string {
 	return folder
 }
 
+// neverEnded is the outcome of a test that was under way, or waited, when another ended the process.
+const neverEnded = "never ended"
+
 // result is how one test ended, and what it said when it did not pass.
 type result struct {
 	outcome string // pass, fail or skip
@@ -124,7 +154,7 @@ func readResults(t *testing.T, events io.Reader) map[string]*result {
 			name, _, below := strings.Cut(e.Test, "/")
 			r := results[name]
 			if r == nil {
-				r = &result{outcome: "never ended"}
+				r = &result{outcome: neverEnded}
 				results[name] = r
 			}
 			switch {
@@ -156,7 +186,7 @@ func report(t *testing.T, results map[string]*result) {
 		r := results[name]
 		counts[r.outcome]++
 		fmt.Fprintf(&table, "%-5s %6.1fs  %s\n", r.outcome, r.seconds, name)
-		if r.outcome == "fail" || r.outcome == "never ended" {
+		if r.outcome == "fail" || r.outcome == neverEnded {
 			for _, line := range r.said[:min(len(r.said), 6)] {
 				fmt.Fprintf(&table, "                 %.300s\n", line)
 			}
@@ -169,7 +199,7 @@ func report(t *testing.T, results map[string]*result) {
 			t.Error(err)
 		}
 	}
-	if counts["fail"]+counts["never ended"] > 0 {
-		t.Errorf("%d of %d tests of the suite do not pass", counts["fail"]+counts["never ended"], len(results))
+	if counts["fail"]+counts[neverEnded] > 0 {
+		t.Errorf("%d of %d tests of the suite do not pass", counts["fail"]+counts[neverEnded], len(results))
 	}
 }
