@@ -21,7 +21,7 @@ func run() int {
 	defer stop()
 	dir, _ := os.Getwd() // a command that needs it says so when it is missing
 	return cli.Main(ctx, &command.Env{
-		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Program: os.Args[0], Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
 		Color: os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(os.Stdout.Fd())),
 	})

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(checked{m}, map[string]func(){"panda": main})
+	testscript.Main(checked{m}, map[string]func(){"panda": main, "consul": main})
 }
 
 // checked runs the tests and then looks for goroutines that they left behind.
@@ -54,7 +55,10 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1") // nobody; a script that needs a registry starts it
-			return nil
+			env.Values[runningKey{}] = new(slot)
+			program, err := exec.LookPath("panda")
+			env.Setenv("BINARIES", filepath.Dir(program))
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
@@ -62,6 +66,10 @@ func TestScripts(t *testing.T) {
 			"agent":     startAgent,
 			"serve":     serve,
 			"listen":    listen,
+			"empties":   empties,
+			"watch":     watch,
+			"process":   startProcess,
+			"ended":     ended,
 		},
 	})
 }
@@ -94,10 +102,8 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	program, err := exec.LookPath(args[1])
-	ts.Check(err)
-	cmd := exec.CommandContext(ctx, program, args[2:]...)
-	cmd.Env = []string{"CONSUL_HTTP_ADDR=" + ts.Getenv("CONSUL_HTTP_ADDR")}
+	cmd := exec.CommandContext(ctx, lookPath(ts, args[1]), args[2:]...)
+	cmd.Env = environment(ts)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

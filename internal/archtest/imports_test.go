@@ -40,6 +40,7 @@ var placement = []struct {
 	{"internal/image/...", layerFeature},
 	{"internal/gateway/...", layerFeature},
 	{"internal/dashboard/...", layerFeature},
+	{"internal/consulbuild/...", layerFeature},
 
 	{"discovery/discoverytest/...", layerTesting},
 	{"pandatest/...", layerTesting},
@@ -196,9 +197,9 @@ var bans = []ban{
 	},
 	{
 		from:   []string{"./..."},
-		except: []string{"discovery/consul/...", "internal/workspace/health/..."},
+		except: []string{"discovery/consul/...", "internal/workspace/health/...", "internal/cli/agentapi/..."},
 		to:     []string{"github.com/hashicorp/consul/..."},
-		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace is more than that says",
+		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace, and commands that are Consul's own such as kv, need more",
 	},
 	{
 		from:   []string{"./..."},

@@ -12,10 +12,18 @@ import (
 	"github.com/pandakit/panda/internal/cli/agentcmd"
 	"github.com/pandakit/panda/internal/cli/call"
 	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/cli/consulcmd"
+	"github.com/pandakit/panda/internal/cli/doctor"
 	"github.com/pandakit/panda/internal/cli/instances"
+	"github.com/pandakit/panda/internal/cli/kv"
+	"github.com/pandakit/panda/internal/cli/leave"
+	"github.com/pandakit/panda/internal/cli/members"
+	"github.com/pandakit/panda/internal/cli/reload"
 	"github.com/pandakit/panda/internal/cli/services"
 	"github.com/pandakit/panda/internal/cli/up"
 	"github.com/pandakit/panda/internal/cli/version"
+	"github.com/pandakit/panda/internal/cli/watch"
+	"github.com/pandakit/panda/internal/cli/why"
 )
 
 // commands is the one list of what panda can do, in no order: help sorts it.
@@ -23,24 +31,43 @@ func commands(env *command.Env) []*cobra.Command {
 	return []*cobra.Command{
 		agentcmd.New(env),
 		call.New(env),
+		consulcmd.New(env),
+		doctor.New(env),
 		instances.New(env),
+		kv.New(env),
+		leave.New(env),
+		members.New(env),
+		reload.New(env),
 		services.New(env),
 		up.New(env),
 		version.New(env),
+		watch.New(env),
+		why.New(env),
 	}
 }
 
 // Main runs the command that env.Args name and returns the exit code: 0 done, 1 failed, 2 wrong usage,
 // 3 findings. An error is printed once, as "panda: <error>", and what to do about it, if that is known,
-// on a line of its own.
+// on a line of its own. Called as "consul" it takes Consul's commands, and has Consul's exit codes.
 func Main(ctx context.Context, env *command.Env) int {
-	err := newRoot(env).ExecuteContext(ctx)
-	if err == nil {
-		return command.ExitDone
+	if env.CalledConsul() {
+		return consulExitCode(report(env, "consul", runAsConsul(ctx, env)))
 	}
-	_, _ = fmt.Fprintf(env.Stderr, "panda: %v\n", err) // nobody is left to tell when this fails
+	return command.ExitCode(report(env, "panda", newRoot(env).ExecuteContext(ctx)))
+}
+
+// report prints err, unless it has been told already, and returns it.
+func report(env *command.Env, program string, err error) error {
+	if err == nil || command.IsSilent(err) {
+		return err
+	}
+	prefix := program + ": "
+	if command.IsVerbatim(err) {
+		prefix = ""
+	}
+	_, _ = fmt.Fprintf(env.Stderr, "%s%v\n", prefix, err) // nobody is left to tell when this fails
 	if advice := command.Advice(err); advice != "" {
 		_, _ = fmt.Fprintln(env.Stderr, advice)
 	}
-	return command.ExitCode(err)
+	return err
 }

@@ -37,7 +37,6 @@ func newRoot(env *command.Env) *cobra.Command {
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	root.SetArgs(append([]string{}, env.Args...)) // nil would make cobra read os.Args
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(commands(env)...)
 	root.SetHelpCommand(helpCommand())
@@ -45,7 +44,41 @@ func newRoot(env *command.Env) *cobra.Command {
 	root.InitDefaultCompletionCmd(env.Args...)
 	root.SetFlagErrorFunc(flagError)
 	prepare(root)
+	root.SetArgs(doubleDashes(root, env.Args))
 	return root
+}
+
+// doubleDashes returns the arguments with a second dash before each long flag that has one, for the commands
+// that take Consul's flags as Consul does. What follows the first argument of a command that ends its flags
+// there, and the value of a flag, stay as they are. It never returns nil, which would make cobra read os.Args.
+func doubleDashes(root *cobra.Command, args []string) []string {
+	result := append([]string{}, args...)
+	cmd, rest, err := root.Find(args)
+	if err != nil || !command.HasConsulFlags(cmd.Annotations) || len(rest) > len(args) {
+		return result
+	}
+	for n := len(args) - len(rest); n < len(result); n++ {
+		argument := result[n]
+		switch {
+		case argument == "--":
+			return result
+		case !strings.HasPrefix(argument, "-") || argument == "-":
+			if command.EndsFlags(cmd.Annotations) {
+				return result
+			}
+			continue
+		case !strings.HasPrefix(argument, "--"):
+			result[n] = "-" + argument
+		}
+		name, _, hasValue := strings.Cut(strings.TrimLeft(argument, "-"), "=")
+		if f := cmd.Flags().Lookup(name); f != nil && f.NoOptDefVal == "" && !hasValue {
+			n++ // its value comes next
+		}
+		if name == "h" {
+			result[n] = argument
+		}
+	}
+	return result
 }
 
 // prepare makes every wrong use in the tree exit with command.ExitUsage: cobra itself tells a wrong

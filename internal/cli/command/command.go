@@ -22,6 +22,7 @@ const (
 
 // Env is everything that a command takes from its process. Commands read nothing else.
 type Env struct {
+	Program string   // the name that it was called by, with or without folders
 	Args    []string // without the program's name
 	Stdin   io.Reader
 	Stdout  io.Writer
@@ -42,7 +43,7 @@ func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
 // Usage marks err as a wrong use of the command: exit code 2.
-func Usage(err error) error { return &exitError{ExitUsage, err} }
+func Usage(err error) error { return &exitError{ExitUsage, usageError{err}} }
 
 // Usagef is Usage of a formatted error.
 func Usagef(format string, args ...any) error { return Usage(fmt.Errorf(format, args...)) }

@@ -4,8 +4,6 @@ package instances
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 
@@ -27,7 +25,7 @@ func New(env *command.Env) *cobra.Command {
 		Long: `List the instances of a service, in every state: where each listens, its status, the node it
 runs on, its version, and what the check says that keeps it from being called.`,
 		Example:           "  panda instances hello\n  panda instances hello --json",
-		Args:              oneName,
+		Args:              command.OneService,
 		ValidArgsFunction: command.CompleteService(env),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return run(cmd.Context(), env, args[0], asJSON)
@@ -35,16 +33,6 @@ runs on, its version, and what the check says that keeps it from being called.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with tags, metadata and all checks")
 	return cmd
-}
-
-func oneName(_ *cobra.Command, args []string) error {
-	switch len(args) {
-	case 0:
-		return errors.New("no NAME of a service given")
-	case 1:
-		return nil
-	}
-	return fmt.Errorf("%q is one argument too many", args[1])
 }
 
 // row is one instance.

@@ -1,0 +1,89 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pandakit/panda/internal/cli/consulcmd"
+	"github.com/pandakit/panda/internal/nearname"
+)
+
+// known are the variables that panda and its services read, each with what its value must be.
+func known() map[string]func(value string) error {
+	return map[string]func(string) error{
+		"PANDA_ADDR":      hostPort,
+		"PANDA_ADVERTISE": hostMaybePort,
+		"PANDA_INSTANCE":  anything,
+		consulcmd.Mark:    anything,
+	}
+}
+
+func variables(_ context.Context, p *patient) []finding {
+	var all []finding
+	valid := 0
+	names := make([]string, 0, len(known()))
+	for name := range known() {
+		names = append(names, name)
+	}
+	for _, variable := range p.env.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, "PANDA_") || strings.HasPrefix(name, "PANDA_TEST_") || value == "" {
+			continue
+		}
+		check, ok := known()[name]
+		if !ok {
+			all = append(all, unknown(name, names))
+			continue
+		}
+		if err := check(value); err != nil {
+			all = append(all, finding{Check: "variable", Level: problem, Text: fmt.Sprintf("%s=%q: %v", name, value, err), Do: "mend it, or unset it"})
+			continue
+		}
+		valid++
+	}
+	slices.SortFunc(all, func(a, b finding) int { return strings.Compare(a.Text, b.Text) })
+	if len(all) == 0 {
+		all = append(all, finding{Check: "variables", Level: fine, Text: fmt.Sprintf("%d of panda's are set, and make sense", valid)})
+	}
+	return all
+}
+
+func unknown(name string, names []string) finding {
+	f := finding{Check: "variable", Level: warning, Text: name + " is none that panda reads", Do: "unset it"}
+	if near := nearname.Of(name, names); len(near) > 0 {
+		f.Do = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return f
+}
+
+func anything(string) error { return nil }
+
+func hostPort(value string) error {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return errors.New("not host:port")
+	}
+	return portNumber(port)
+}
+
+func hostMaybePort(value string) error {
+	if _, port, err := net.SplitHostPort(value); err == nil {
+		return portNumber(port)
+	}
+	if strings.ContainsAny(value, "/ ") || strings.Contains(value, ":") && net.ParseIP(strings.Trim(value, "[]")) == nil {
+		return errors.New("neither a host nor host:port")
+	}
+	return nil
+}
+
+func portNumber(port string) error {
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("%q is not a port from 0 to 65535", port)
+	}
+	return nil
+}
