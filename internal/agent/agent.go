@@ -9,16 +9,14 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
+	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/agent/config"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/registrar"
 )
@@ -43,7 +41,7 @@ const (
 
 // Config says how an agent is. The zero value is usable.
 type Config struct {
-	HTTPAddr   string       // host:port to listen on; DefaultHTTPAddr when empty
+	HTTPAddr   string       // host:port or unix:///path to listen on; DefaultHTTPAddr when empty
 	Node       string       // the machine's name; "localhost" when empty
 	Address    string       // the machine's IP address for those who call its services; 127.0.0.1 when empty
 	Datacenter string       // dc1 when empty
@@ -54,14 +52,28 @@ type Config struct {
 	Hosts []string
 	// CheckLimits raises intervals of checks that are too short; Consul's limits when zero.
 	CheckLimits check.Limits
+
+	MoreAddrs []Listen          // to listen on besides HTTPAddr
+	NodeID    string            // a UUID; a random one when empty
+	NodeMeta  map[string]string // of the node in the catalog
+	// RemoteScripts and LocalScripts allow programs to be run as checks: when a request asks for it, when Definitions do.
+	RemoteScripts, LocalScripts bool
+	// Definitions returns what files ask to be registered. It is called by New and for every reload, never twice at once.
+	// On an error New fails, and a reload changes nothing. nil: there are no files.
+	Definitions func() (config.Definitions, error)
 }
 
 // Agent is a running agent, once Run is called.
 type Agent struct {
 	logger    *slog.Logger
-	listener  net.Listener
+	listeners []net.Listener
 	registrar *registrar.Registrar
 	server    *http.Server
+
+	reloading   sync.Mutex
+	definitions func() (config.Definitions, error)
+	leave       chan struct{} // takes one value; the agent ends when it does
+	secure      bool          // the first listener speaks TLS
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -75,19 +87,29 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(cfg.HTTPAddr)
+	listeners, err := listenAll(&cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
+		RemoteScripts: cfg.RemoteScripts, LocalScripts: cfg.LocalScripts,
 	})
+	a := &Agent{
+		logger: cfg.Logger, listeners: listeners, registrar: r, definitions: cfg.Definitions, leave: make(chan struct{}, 1),
+		secure: cfg.addresses()[0].TLS != nil,
+	}
 	handler := httpapi.New(httpapi.Config{
 		Catalog: state, Registrar: r, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
-		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
+		Loopback: allLoopback(listeners), Hosts: cfg.Hosts,
+		Reload: a.Reload, Leave: a.Leave,
 	})
-	return &Agent{logger: cfg.Logger, listener: listener, registrar: r, server: newServer(handler, cfg.Logger)}, nil
+	a.server = newServer(handler, cfg.Logger)
+	if err := errors.Join(r.Resume(), a.Reload(context.Background())); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
@@ -100,49 +122,36 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address) //nolint:noctx // an IP address is not looked up: nothing waits
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: another program has this address; stop it or choose another port: %w", address, syscall.EADDRINUSE)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return netutil.LimitListener(listener, maxConnections), nil
-}
-
-func loopback(address net.Addr) bool {
-	tcp, ok := address.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// Addr returns the address that the agent listens on.
-func (a *Agent) Addr() net.Addr { return a.listener.Addr() }
+// Addr returns the address that the agent listens on, the first of several.
+func (a *Agent) Addr() net.Addr { return a.listeners[0].Addr() }
 
 // URL returns the agent's address as clients write it: "http://127.0.0.1:8500".
-func (a *Agent) URL() string { return "http://" + a.Addr().String() }
+func (a *Agent) URL() string {
+	if a.Addr().Network() == "unix" {
+		return unixScheme + a.Addr().String()
+	}
+	if a.secure {
+		return "https://" + a.Addr().String()
+	}
+	return "http://" + a.Addr().String()
+}
 
-// Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
+// Run serves until ctx is done or Leave is called: then queries that wait are answered at once, all checks are stopped,
 // and Run returns nil. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	queries, endQueries := context.WithCancel(ctx)
 	defer endQueries()
 	a.server.BaseContext = func(net.Listener) context.Context { return queries }
-	var served error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		served = a.server.Serve(a.listener)
-	}()
+	failures, serving := a.serve()
 	var failed error
 	select {
 	case <-ctx.Done():
-	case <-done:
-		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
+	case <-a.leave:
+	case failed = <-failures:
 	}
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
-	<-done
+	serving.Wait()
 	return failed
 }
 
@@ -160,5 +169,9 @@ func (a *Agent) shutdown(ctx context.Context) {
 // Close releases an agent that is not run. It must not be called while Run runs.
 func (a *Agent) Close() error {
 	a.registrar.Close()
-	return errors.Join(a.server.Close(), a.listener.Close())
+	failed := []error{a.server.Close()}
+	for _, listener := range a.listeners {
+		failed = append(failed, listener.Close())
+	}
+	return errors.Join(failed...)
 }

@@ -15,6 +15,8 @@ func (h *Handler) agentEndpoints() []endpoint {
 		{http.MethodGet, "/v1/agent/self", h.self},
 		{http.MethodGet, "/v1/agent/members", h.members},
 		{http.MethodGet, "/v1/agent/version", h.version},
+		{http.MethodPut, "/v1/agent/reload", h.reload},
+		{http.MethodPut, "/v1/agent/leave", h.leave},
 		{http.MethodGet, "/v1/agent/services", h.localServices},
 		{http.MethodGet, "/v1/agent/service/{id...}", h.localService},
 		{http.MethodGet, "/v1/agent/checks", h.localChecks},
@@ -31,6 +33,20 @@ func (h *Handler) agentEndpoints() []endpoint {
 		{http.MethodPut, "/v1/agent/check/fail/{id...}", h.renew(consulwire.Critical)},
 		{http.MethodPut, "/v1/agent/check/update/{id...}", h.updateCheck},
 	}
+}
+
+func (h *Handler) reload(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if h.cfg.Reload == nil {
+		return nil, nil
+	}
+	return nil, h.cfg.Reload(r.Context())
+}
+
+func (h *Handler) leave(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if h.cfg.Leave == nil {
+		return nil, nil
+	}
+	return nil, h.cfg.Leave(r.Context())
 }
 
 func (h *Handler) registerService(w http.ResponseWriter, r *http.Request) (any, error) {

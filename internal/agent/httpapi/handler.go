@@ -40,6 +40,11 @@ type Config struct {
 	Loopback bool
 	Hosts    []string // names without a port, in any case
 
+	// Reload reads the definition files again, and Leave begins the end of the agent; it must not wait for requests
+	// under way. nil: there is nothing to do.
+	Reload func(ctx context.Context) error
+	Leave  func(ctx context.Context) error
+
 	// Settle returns once all that the catalog held up to the index survives a crash. Nothing is answered before,
 	// so that nobody is told what a restart would take back. nil where nothing is kept.
 	Settle func(ctx context.Context, index uint64) error

@@ -55,14 +55,73 @@ func validateService(s *consulwire.ServiceRegistration) error {
 		return invalid("Invalid Namespace or Partition: this agent has only the default one")
 	}
 	if w := s.Weights; w != nil {
-		if err := validateWeights(*w); err != nil {
+		if err := ValidateWeights(*w); err != nil {
 			return invalid("Invalid Weights: %v", err)
 		}
 	}
-	if err := validateMeta(s.Meta); err != nil {
+	if err := ValidateMeta(s.Meta); err != nil {
 		return invalid("Invalid Service Meta: %v", err)
 	}
 	return refuse(s)
+}
+
+// admit refuses what Consul's agent refuses once a request is well formed, and tells of names that DNS cannot find.
+func (r *Registrar) admit(i *catalog.Instance, checks []*definedCheck, scripts bool) error {
+	for _, tagged := range []struct {
+		name string
+		four bool
+	}{{"lan_ipv4", true}, {"wan_ipv4", true}, {"lan_ipv6", false}, {"wan_ipv6", false}} {
+		address, given := i.TaggedAddresses[tagged.name]
+		if !given {
+			continue
+		}
+		if ip, err := netip.ParseAddr(address.Address); err != nil || ip.Unmap().Is4() != tagged.four {
+			return fmt.Errorf("Service tagged address %q must be a valid ip%s address", tagged.name, tagged.name[len("lan_ip"):]) //nolint:staticcheck // Consul's text
+		}
+	}
+	r.warnOfNames(i)
+	return scriptsAllowed(checks, scripts, errRemoteScripts)
+}
+
+// longestLabel is that of a part of a name in DNS.
+const longestLabel = 63
+
+var notInDNS = regexp.MustCompile(`[^A-Za-z0-9\-]`)
+
+func (r *Registrar) warnOfNames(i *catalog.Instance) {
+	const chars, long = "has characters other than letters, digits and dashes", "is longer than 63 bytes"
+	why := func(name string) string {
+		switch {
+		case notInDNS.MatchString(name):
+			return chars
+		case len(name) > longestLabel:
+			return long
+		}
+		return ""
+	}
+	if reason := why(i.Service); reason != "" {
+		r.cfg.Logger.Warn("DNS will not find the service: its name "+reason, "service", i.Service)
+	}
+	for _, tag := range i.Tags {
+		if reason := why(tag); reason != "" {
+			r.cfg.Logger.Debug("DNS will not find the service by a tag, which "+reason, "service", i.Service, "tag", tag)
+		}
+	}
+}
+
+// Errors of checks that would run programs where that is switched off, in Consul's words.
+var (
+	errRemoteScripts = errors.New("Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true")               //nolint:staticcheck // Consul's text
+	errLocalScripts  = errors.New("Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true") //nolint:staticcheck // Consul's text
+)
+
+func scriptsAllowed(checks []*definedCheck, allowed bool, refusal error) error {
+	for _, c := range checks {
+		if len(c.definition.Script) > 0 && !allowed {
+			return refusal
+		}
+	}
+	return nil
 }
 
 func unspecified(address string) bool {
@@ -72,7 +131,8 @@ func unspecified(address string) bool {
 
 func defaultOnly(name string) bool { return name == "" || strings.EqualFold(name, "default") }
 
-func validateWeights(w consulwire.Weights) error {
+// ValidateWeights says what is wrong with the weights of a service.
+func ValidateWeights(w consulwire.Weights) error {
 	switch {
 	case w.Passing < 1:
 		return errors.New("Passing must be greater than 0") //nolint:staticcheck // Consul's text
@@ -84,7 +144,8 @@ func validateWeights(w consulwire.Weights) error {
 	return nil
 }
 
-func validateMeta(meta map[string]string) error {
+// ValidateMeta says what is wrong with the metadata of a service.
+func ValidateMeta(meta map[string]string) error {
 	if len(meta) > mostMeta {
 		return fmt.Errorf("cannot contain more than %d key/value pairs", mostMeta)
 	}

@@ -29,27 +29,16 @@ func execute(ctx context.Context, stdout, stderr io.Writer, args ...string) erro
 
 func TestWrongUse(t *testing.T) {
 	for args, want := range map[string]string{
-		"-nod x":                 `unknown flag -nod; near: -node`,
-		"--nod x":                `unknown flag -nod; near: -node`,
-		"-frobnicate":            `unknown flag -frobnicate; see panda agent -help`,
-		"-http-port x":           `invalid value "x" for flag -http-port`,
-		"-http-port":             `flag needs an argument: -http-port`,
-		"-http-port 70000":       `flag -http-port 70000: not a port`,
-		"-http-port=-1":          `flag -http-port -1: not a port`,
-		"-bind 0.0.0.0":          `flag -bind "0.0.0.0"`,
-		"-bind name":             `flag -bind "name"`,
-		"-client name":           `flag -client "name"`,
-		"-datacenter a.b":        `flag -datacenter "a.b"`,
-		"-log-level loud":        `flag -log-level "loud": not one of debug, err, error, info, trace, warn`,
-		"-dev=false":             `flag -dev=false is not supported`,
-		"-dev extra":             `unexpected argument "extra"`,
-		"-server":                `flag -server is not supported: this agent serves one machine`,
-		"--server":               `flag -server is not supported`,
-		"-dev -data-dir=/tmp":    `flag -data-dir is not supported: this agent keeps everything in memory`,
-		"-node x -ui":            `flag -ui is not supported`,
-		"-config-dir x":          `flag -config-dir is not supported`,
-		"-node n -retry-join a":  `flag -retry-join is not supported`,
-		"-node -server -join=10": `flag -join is not supported`,
+		"-nod x":                       `unknown flag -nod; near: -node`,
+		"--nod x":                      `unknown flag -nod; near: -node`,
+		"-frobnicate":                  `unknown flag -frobnicate; see panda agent -help`,
+		"-http-port x":                 `invalid value "x" for flag -http-port: not an integer`,
+		"-http-port":                   `flag needs an argument: -http-port`,
+		"-node-meta x":                 `invalid value "x" for flag -node-meta: not key:value`,
+		"-ui=maybe":                    `invalid boolean value "maybe" for -ui: not true or false`,
+		"-dev extra":                   `unexpected argument "extra"`,
+		"-allow-write-http-from ::1/8": `flag -allow-write-http-from is not supported`,
+		"-dev -segment x":              `flag -segment is not supported: it is Consul Enterprise's`,
 	} {
 		var out, log bytes.Buffer
 		err := execute(t.Context(), &out, &log, strings.Fields(args)...)
@@ -58,6 +47,39 @@ func TestWrongUse(t *testing.T) {
 		}
 		if out.Len() > 0 {
 			t.Errorf("%s: printed %s", args, out.String())
+		}
+	}
+}
+
+// TestWrongSettings holds what is refused once flags and files are read together.
+func TestWrongSettings(t *testing.T) {
+	for args, want := range map[string]string{
+		"-dev -http-port 70000":                    `ports.http: invalid port: 70000`,
+		"-dev -http-port -1":                       `no address to listen on`,
+		"-dev -bind name":                          `bind_addr "name" is not an IP address`,
+		"-dev -advertise 0.0.0.0":                  `Advertise address cannot be 0.0.0.0, :: or [::]`,
+		"-dev -client name":                        `client_addr: invalid ip address: name`,
+		"-dev -bind {{GetPublicIP}}":               `address template {{GetPublicIP}} is not supported`,
+		"-dev -datacenter a.b":                     `datacenter can only contain lowercase alphanumeric, - or _ characters. received: "a.b"`,
+		"-dev -node-id x":                          `node_id "x" is not a UUID`,
+		"-dev -log-level loud":                     `log_level "loud": not one of debug, err, error, info, trace, warn`,
+		"-dev -config-format yaml":                 `-config-format must be either 'hcl' or 'json'`,
+		"-dev -config-file /no/such":               `read configuration: stat /no/such: no such file`,
+		"-dev -hcl acl={enabled=true}":             `flags-0.hcl:1: acl.enabled is not supported`,
+		"-dev -hcl nmae=1":                         `flags-0.hcl:1: unknown key nmae`,
+		"-dev -https-port 0 -hcl cert_file=\"x\"":  `read the certificate of HTTPS`,
+		"-server":                                  `data_dir cannot be empty`,
+		"-server -bootstrap -bootstrap-expect 1":   `are mutually exclusive`,
+		"-server -bootstrap-expect 3 -data-dir /x": `bootstrap_expect is 3, and this agent serves one machine alone`,
+		"-dev -retry-join 10.0.0.1 -join 10.0.0.2": `it is to join 10.0.0.1`,
+		"-dev -hcl retry_join=[\"10.0.0.3\"]":      `it is to join 10.0.0.3`,
+		"-dev -log-file /no/such/folder/log":       `open log file`,
+		"-dev -http-port 0 -pid-file /no/such/pid": `write pid file`,
+	} {
+		var out, log bytes.Buffer
+		err := execute(t.Context(), &out, &log, strings.Fields(args)...)
+		if err == nil || !strings.Contains(err.Error(), want) || command.ExitCode(err) != command.ExitFailed {
+			t.Errorf("%s: %v (exit %d), want %q and exit 1", args, err, command.ExitCode(err), want)
 		}
 	}
 }
