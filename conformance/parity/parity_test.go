@@ -28,6 +28,8 @@ var table = filepath.FromSlash("../../docs/reference/consul-api.md")
 func areas() []area {
 	return []area{
 		{"status", statusCases()},
+		{"checks", checksCases()},
+		{"definitions", definitionsCases()},
 	}
 }
 

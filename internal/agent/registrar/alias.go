@@ -66,9 +66,9 @@ func (r *Registrar) Resume() error {
 func (r *Registrar) mayRun(row *catalog.Check, definition check.Definition) error {
 	checks := []*definedCheck{{row: *row, definition: definition}}
 	if row.FromFile {
-		return scriptsAllowed(checks, r.localScripts(), errLocalScripts)
+		return scriptsAllowed(checks, r.localScripts(), noLocalScripts)
 	}
-	return scriptsAllowed(checks, r.cfg.RemoteScripts, errRemoteScripts)
+	return scriptsAllowed(checks, r.cfg.RemoteScripts, noRemoteScripts)
 }
 
 func (r *Registrar) localScripts() bool { return r.cfg.LocalScripts || r.cfg.RemoteScripts }

@@ -51,7 +51,7 @@ func (r *Registrar) loadService(l *load, s *consulwire.ServiceRegistration) erro
 	if err := r.admit(instance, nil, true); err != nil {
 		return err
 	}
-	if err := scriptsAllowed(checks, r.localScripts(), errLocalScripts); err != nil {
+	if err := scriptsAllowed(checks, r.localScripts(), noLocalScripts); err != nil {
 		return err
 	}
 	instance.FromFile = true
@@ -86,7 +86,7 @@ func (r *Registrar) loadCheck(l *load, registration *consulwire.CheckRegistratio
 	if err != nil {
 		return err
 	}
-	if err := scriptsAllowed([]*definedCheck{c}, r.localScripts(), errLocalScripts); err != nil {
+	if err := scriptsAllowed([]*definedCheck{c}, r.localScripts(), noLocalScripts); err != nil {
 		return err
 	}
 	if id := c.row.ServiceID; id != "" && l.instances[id] == nil {

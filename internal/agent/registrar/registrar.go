@@ -206,7 +206,7 @@ func (r *Registrar) RegisterCheck(registration *consulwire.CheckRegistration) er
 		return &UnknownServiceError{c.row.ServiceID}
 	}
 	checks := []*definedCheck{c}
-	if err := errors.Join(scriptsAllowed(checks, r.cfg.RemoteScripts, errRemoteScripts), r.room(checks)); err != nil {
+	if err := errors.Join(scriptsAllowed(checks, r.cfg.RemoteScripts, noRemoteScripts), r.room(checks)); err != nil {
 		return err
 	}
 	r.stop(checks)

@@ -76,11 +76,11 @@ func (r *Registrar) admit(i *catalog.Instance, checks []*definedCheck, scripts b
 			continue
 		}
 		if ip, err := netip.ParseAddr(address.Address); err != nil || ip.Unmap().Is4() != tagged.four {
-			return fmt.Errorf("Service tagged address %q must be a valid ip%s address", tagged.name, tagged.name[len("lan_ip"):]) //nolint:staticcheck // Consul's text
+			return &RefusedError{fmt.Sprintf("Service tagged address %q must be a valid ip%s address", tagged.name, tagged.name[len("lan_ip"):])}
 		}
 	}
 	r.warnOfNames(i)
-	return scriptsAllowed(checks, scripts, errRemoteScripts)
+	return scriptsAllowed(checks, scripts, noRemoteScripts)
 }
 
 // longestLabel is that of a part of a name in DNS.
@@ -109,16 +109,16 @@ func (r *Registrar) warnOfNames(i *catalog.Instance) {
 	}
 }
 
-// Errors of checks that would run programs where that is switched off, in Consul's words.
-var (
-	errRemoteScripts = errors.New("Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true")               //nolint:staticcheck // Consul's text
-	errLocalScripts  = errors.New("Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true") //nolint:staticcheck // Consul's text
+// Why a check that would run a program is refused, in Consul's words.
+const (
+	noRemoteScripts = "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+	noLocalScripts  = "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true"
 )
 
-func scriptsAllowed(checks []*definedCheck, allowed bool, refusal error) error {
+func scriptsAllowed(checks []*definedCheck, allowed bool, refusal string) error {
 	for _, c := range checks {
 		if len(c.definition.Script) > 0 && !allowed {
-			return refusal
+			return &RefusedError{refusal}
 		}
 	}
 	return nil
