@@ -37,12 +37,12 @@ type ServiceRegistration struct {
 
 // UnmarshalJSON reads the registration; an unknown field is an error, as in Consul.
 func (r *ServiceRegistration) UnmarshalJSON(data []byte) error {
-	type plain ServiceRegistration
+	type Alias ServiceRegistration // its name is part of Consul's error texts
 	aux := struct {
 		EnableTagOverrideSnake bool                      `json:"enable_tag_override"`
 		TaggedAddressesSnake   map[string]ServiceAddress `json:"tagged_addresses"`
-		*plain
-	}{plain: (*plain)(r)}
+		*Alias
+	}{Alias: (*Alias)(r)}
 	if err := decodeStrict(data, &aux); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ type CheckRegistration struct {
 
 // UnmarshalJSON reads the check; an unknown field is an error, as in Consul.
 func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
-	type plain CheckRegistration
+	type Alias CheckRegistration // its name is part of Consul's error texts
 	aux := struct {
 		Args                   []string `json:"args"`
 		ScriptArgsSnake        []string `json:"script_args"`
@@ -120,8 +120,8 @@ func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
 		TCPUseTLSSnake         bool     `json:"tcp_use_tls"`
 		DisableRedirectsSnake  bool     `json:"disable_redirects"`
 		ServiceIDSnake         string   `json:"service_id"`
-		*plain
-	}{plain: (*plain)(c)}
+		*Alias
+	}{Alias: (*Alias)(c)}
 	if err := decodeStrict(data, &aux); err != nil {
 		return err
 	}

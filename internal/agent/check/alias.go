@@ -9,14 +9,14 @@ import (
 
 // Followed is what an alias check looks at, at one moment.
 type Followed struct {
-	Checks []*consulwire.HealthCheck // those of the node, among which are those of the instance
+	Checks []*consulwire.HealthCheck // those of the node, among which are those of the instance, without the check itself
 	Exists bool                      // the instance is registered
 	// Changed is closed when any of this may be otherwise.
 	Changed <-chan struct{}
 }
 
-// alias returns the result of an alias check of that ID: the worst of what it follows.
-func (d *Definition) alias(id string, f *Followed) Result {
+// alias returns the result of an alias check: the worst of what it follows.
+func (d *Definition) alias(f *Followed) Result {
 	worst := Result{consulwire.Passing, "No checks found."}
 	found := f.Exists
 	for _, c := range f.Checks {
@@ -24,9 +24,6 @@ func (d *Definition) alias(id string, f *Followed) Result {
 			continue
 		}
 		found = found || c.ServiceID == d.AliasService
-		if c.CheckID == id && d.AliasNode == "" {
-			continue // it would follow itself, and stay as it is for good
-		}
 		switch {
 		case c.Status == consulwire.Critical:
 			return Result{consulwire.Critical, failing(c)}

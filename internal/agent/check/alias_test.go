@@ -28,9 +28,8 @@ func TestAlias(t *testing.T) {
 		"the node is critical":       {Definition{AliasService: "web"}, Followed{Checks: []*consulwire.HealthCheck{warning, sick}, Exists: true}, Result{"critical", `Aliased check "disk" failing: it is critical`}},
 		"a node":                     {Definition{AliasNode: "N1"}, Followed{Checks: []*consulwire.HealthCheck{own, other}}, Result{"passing", "All checks passing."}},
 		"another node's checks":      {Definition{AliasNode: "n2"}, Followed{Checks: []*consulwire.HealthCheck{own}}, Result{"critical", "Service  could not be found on node n2"}},
-		"itself":                     {Definition{AliasService: "web"}, Followed{Checks: []*consulwire.HealthCheck{checkOf("self", "web", "critical")}, Exists: true}, Result{"passing", "No checks found."}},
 	} {
-		if got := test.d.alias("self", &test.followed); got != test.want {
+		if got := test.d.alias(&test.followed); got != test.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
 		}
 	}
@@ -40,7 +39,7 @@ func TestAliasFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var to told
 		status, changed := "passing", make(chan struct{})
-		m := NewMonitor(Config{Report: to.report, Overdue: to.late, Logger: slog.New(slog.DiscardHandler), Follow: func(Definition) Followed {
+		m := NewMonitor(Config{Report: to.report, Overdue: to.late, Logger: slog.New(slog.DiscardHandler), Follow: func(string, Definition) Followed {
 			return Followed{Checks: []*consulwire.HealthCheck{checkOf("web", "web", status)}, Exists: true, Changed: changed}
 		}})
 		defer m.Close()

@@ -52,7 +52,7 @@ type Config struct {
 	// overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
 	Overdue func(id string)
 	// Follow returns what an alias check looks at. Calls may overlap. It must not call the Monitor.
-	Follow func(Definition) Followed
+	Follow func(id string, d Definition) Followed
 	Logger *slog.Logger
 	Limits Limits
 }
@@ -209,8 +209,8 @@ func (m *Monitor) follow(r *runner) <-chan struct{} {
 	if r.def.runs() != KindAlias {
 		return nil
 	}
-	followed := m.cfg.Follow(r.def)
-	result := r.def.alias(r.id, &followed)
+	followed := m.cfg.Follow(r.id, r.def)
+	result := r.def.alias(&followed)
 	result.Output = clip(result.Output, r.def.outputMax())
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,15 +9,16 @@ import (
 )
 
 // follow tells the monitor what an alias check looks at. On the agent's own node, when none is named, that is what was
-// registered here; on a named one it is all that the catalog knows.
-func (r *Registrar) follow(d check.Definition) check.Followed {
+// registered here; on a named one it is all that the catalog knows. The check does not follow itself: it would stay as it
+// is for good.
+func (r *Registrar) follow(id string, d check.Definition) check.Followed {
 	view := r.cfg.Catalog.View()
 	node := cmp.Or(d.AliasNode, r.cfg.Node)
 	instance := view.Instance(node, d.AliasService)
 	followed := check.Followed{Changed: changes(view, node, d.AliasService, instance)}
 	followed.Exists = instance != nil && (d.AliasNode != "" || instance.Local)
 	for _, c := range view.NodeChecks(node) {
-		if d.AliasNode != "" || c.Local {
+		if itself := c.Local && c.CheckID == id; !itself && (d.AliasNode != "" || c.Local) {
 			followed.Checks = append(followed.Checks, &c.HealthCheck)
 		}
 	}

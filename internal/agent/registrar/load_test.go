@@ -216,3 +216,19 @@ func TestAliasFollowsTheCatalog(t *testing.T) {
 		}
 	})
 }
+
+// TestAliasDoesNotFollowItself holds that a check that follows its own service or node looks at the others there.
+func TestAliasDoesNotFollowItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, state := newRegistrar(t)
+		must(t, r.Register(&consulwire.ServiceRegistration{Name: "web", Check: &consulwire.CheckRegistration{AliasService: "web"}}, false),
+			r.RegisterCheck(&consulwire.CheckRegistration{Name: "node", AliasNode: node}), r.RegisterCheck(loneTTL("ttl", "")))
+		must(t, r.Renew("ttl", consulwire.Warning, "slow"))
+		synctest.Wait()
+		for _, id := range []string{"service:web", "node"} {
+			if c := state.View().Check(node, id); c.Status != consulwire.Warning {
+				t.Errorf("%s: %s %q", id, c.Status, c.Output)
+			}
+		}
+	})
+}

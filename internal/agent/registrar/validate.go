@@ -147,7 +147,7 @@ func ValidateWeights(w consulwire.Weights) error {
 // ValidateMeta says what is wrong with the metadata of a service.
 func ValidateMeta(meta map[string]string) error {
 	if len(meta) > mostMeta {
-		return fmt.Errorf("cannot contain more than %d key/value pairs", mostMeta)
+		return fmt.Errorf("Node metadata cannot contain more than %d key/value pairs", mostMeta) //nolint:staticcheck // Consul's text
 	}
 	for key, value := range meta {
 		var why string
@@ -157,13 +157,13 @@ func ValidateMeta(meta map[string]string) error {
 		case len(key) > longestKey:
 			why = fmt.Sprintf("Key is too long (limit: %d characters)", longestKey)
 		case strings.HasPrefix(key, reservedStart):
-			why = fmt.Sprintf("Key prefix %q is reserved for internal use", reservedStart)
+			why = fmt.Sprintf("Key prefix '%s' is reserved for internal use", reservedStart)
 		case len(value) > longestValue:
 			why = fmt.Sprintf("Value is too long (limit: %d characters)", longestValue)
 		default:
 			continue
 		}
-		return fmt.Errorf("couldn't load metadata pair (%q, %q): %s", key, value[:min(len(value), longestValue)], why)
+		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value[:min(len(value), longestValue)], why) //nolint:staticcheck // Consul's text
 	}
 	return nil
 }

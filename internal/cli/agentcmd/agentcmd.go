@@ -60,6 +60,7 @@ func New(env *command.Env, options ...Option) *cobra.Command {
 		Short:              "Run a registry that speaks Consul's HTTP API",
 		Long:               long + flagUsage(),
 		Example:            example,
+		Args:               cobra.ArbitraryArgs, // parse judges them
 		DisableFlagParsing: true,
 		SilenceErrors:      true,
 		SilenceUsage:       true,
