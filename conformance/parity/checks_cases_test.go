@@ -1,5 +1,7 @@
 package parity
 
+import "slices"
+
 // checkRegister is where a check alone is registered, and serviceRegister where a service is.
 const (
 	checkRegister   = "PUT /v1/agent/check/register"
@@ -29,7 +31,10 @@ func until(name, body, id string, ignore ...string) Case {
 }
 
 func checksCases() []Case {
-	const newer = "UDP checks came with Consul 1.13"
+	return slices.Concat(refusedChecks(), probes(), lives())
+}
+
+func refusedChecks() []Case {
 	return []Case{
 		refusedCheck("no name", `{"TTL":"1s"}`),
 		refusedCheck("an unknown status", `{"Name":"c","TTL":"1s","Status":"fine"}`),
@@ -52,7 +57,11 @@ func checksCases() []Case {
 			Do: checkRegister, Body: `{"Name":"d","Args":["/bin/true"],"DockerContainerID":"c","Interval":"1s"}`,
 			Differs: "this agent does not talk to Docker whether scripts are on or off",
 		}}},
+	}
+}
 
+func probes() []Case {
+	return []Case{
 		until("HTTP that nobody answers", `{"Name":"h","HTTP":"http://127.0.0.1:1/x","Interval":"1s"}`, "h"),
 		until("HTTP without sense", `{"Name":"h","HTTP":"a:1","Interval":"1s"}`, "h"),
 		until("HTTP of the agent", `{"Name":"h","HTTP":"http://127.0.0.1:1/","Interval":"1s","Timeout":"2s","Notes":"n","Method":"PUT","Header":{"X":["y"]},"Status":"warning"}`, "h"),
@@ -64,7 +73,12 @@ func checksCases() []Case {
 		until("several kinds in one", `{"Name":"s","GRPC":"127.0.0.1:1","TCP":"127.0.0.1:1","Interval":"1s"}`, "s"),
 		until("a short interval", `{"Name":"s","TCP":"127.0.0.1:1","Interval":"1ms","Timeout":"10ms"}`, "s"),
 		until("an alias of nothing", `{"Name":"a","AliasService":"nope"}`, "a"),
+	}
+}
 
+func lives() []Case {
+	const newer = "UDP checks came with Consul 1.13"
+	return []Case{
 		{Name: "an alias follows a service", Steps: []Step{
 			{Do: serviceRegister, Body: `{"Name":"db","Check":{"TTL":"1h","Name":"up"}}`},
 			{Do: serviceRegister, Body: `{"Name":"web","Check":{"AliasService":"db"}}`},

@@ -50,7 +50,11 @@ func (d *Definition) probe() probe {
 }
 
 // critical bounds the error's text, some of which may be the target's.
-func critical(err error) Result { return Result{consulwire.Critical, clip(err.Error(), MaxOutput)} }
+func critical(err error) Result { return criticalf("%s", err) }
+
+func criticalf(format string, args ...any) Result {
+	return Result{consulwire.Critical, clip(fmt.Sprintf(format, args...), MaxOutput)}
+}
 
 func (d *Definition) tlsConfig() *tls.Config {
 	return &tls.Config{
@@ -157,18 +161,18 @@ func (d *Definition) probeUDP(ctx context.Context) Result {
 func (d *Definition) probeH2PING(ctx context.Context) Result {
 	conn, err := d.dialH2(ctx)
 	if err != nil {
-		return critical(fmt.Errorf("Failed to dial to %s: %w", d.H2PING, err)) //nolint:staticcheck // Consul's text
+		return criticalf("Failed to dial to %s: %s", d.H2PING, err)
 	}
 	defer func() { _ = conn.Close() }() // the answer is in hand
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	client, err := (&http2.Transport{AllowHTTP: !d.H2PINGUseTLS}).NewClientConn(conn)
 	if err != nil {
-		return critical(fmt.Errorf("Failed to create client connection %w", err)) //nolint:staticcheck // Consul's text
+		return criticalf("Failed to create client connection %s", err)
 	}
 	defer func() { _ = client.Close() }()
 	if err := client.Ping(ctx); err != nil {
-		return critical(fmt.Errorf("HTTP2 ping failed: %w", err)) //nolint:staticcheck // Consul's text
+		return criticalf("HTTP2 ping failed: %s", err)
 	}
 	return Result{consulwire.Passing, "HTTP2 ping was successful"}
 }

@@ -18,12 +18,12 @@ func (r *Registrar) Load(services []*consulwire.ServiceRegistration, lone []*con
 	l := &load{instances: map[string]*catalog.Instance{}, checks: map[string]*definedCheck{}}
 	for _, s := range services {
 		if err := r.loadService(l, s); err != nil {
-			return fmt.Errorf("Failed to register service %q: %w", s.Name, err) //nolint:staticcheck // Consul's text
+			return fmt.Errorf("register service %q of a file: %w", s.Name, err)
 		}
 	}
 	for _, c := range lone {
 		if err := r.loadCheck(l, c); err != nil {
-			return fmt.Errorf("Failed to register check %q: %w", c.Name, err) //nolint:staticcheck // Consul's text
+			return fmt.Errorf("register check %q of a file: %w", c.Name, err)
 		}
 	}
 	if len(l.instances) > mostServices || len(l.checks) > mostChecks {

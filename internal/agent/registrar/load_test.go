@@ -97,11 +97,11 @@ func TestBadDefinitionChangesNothing(t *testing.T) {
 		s services
 		c checks
 	}{
-		`Failed to register service "bad": Invalid service port -1`:              {services{defined("new", 1, time.Hour), defined("bad", -1, time.Hour)}, nil},
-		`Failed to register check "s": Scripts are disabled on this agent; to`:   {nil, checks{script}},
-		`Failed to register check "k": ServiceID "no" does not exist`:            {nil, checks{loneTTL("k", "no")}},
-		`Failed to register check "k": ServiceID "web" does not exist`:           {nil, checks{loneTTL("k", "web")}},
-		`Failed to register service "w": Service tagged address "lan_ipv4" must`: {services{{Name: "w", TaggedAddresses: map[string]consulwire.ServiceAddress{"lan_ipv4": {Address: "::1"}}}}, nil},
+		`register service "bad" of a file: Invalid service port -1`:              {services{defined("new", 1, time.Hour), defined("bad", -1, time.Hour)}, nil},
+		`register check "s" of a file: Scripts are disabled on this agent; to`:   {nil, checks{script}},
+		`register check "k" of a file: ServiceID "no" does not exist`:            {nil, checks{loneTTL("k", "no")}},
+		`register check "k" of a file: ServiceID "web" does not exist`:           {nil, checks{loneTTL("k", "web")}},
+		`register service "w" of a file: Service tagged address "lan_ipv4" must`: {services{{Name: "w", TaggedAddresses: map[string]consulwire.ServiceAddress{"lan_ipv4": {Address: "::1"}}}}, nil},
 	} {
 		if err := r.Load(load.s, load.c); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
