@@ -160,6 +160,7 @@ func (s *setup) agentConfig() (agent.Config, error) {
 		CheckLimits:   check.Limits{MaxOutput: c.CheckOutputMaxSize, DiscardOutput: c.DiscardCheckOutput},
 		RemoteScripts: c.ScriptChecks, LocalScripts: c.LocalScriptChecks, Definitions: s.definitions,
 	}
+	s.parts(&cfg)
 	plain, err := listenOn("http", c.Addresses.HTTP, c.ClientAddr, c.Ports.HTTP)
 	if err != nil {
 		return agent.Config{}, err
@@ -174,6 +175,15 @@ func (s *setup) agentConfig() (agent.Config, error) {
 	secure, err := s.secure()
 	cfg.MoreAddrs = append(cfg.MoreAddrs, secure...)
 	return cfg, err
+}
+
+// parts sets what the agent's other parts are told: config.DataDir, config.UI, and config.DNS with Domain, AltDomain,
+// Recursors and where listenOn puts DNS. agent.Config has no fields for them so far, which nobody may overlook who
+// wants something kept.
+func (s *setup) parts(*agent.Config) {
+	if s.config.DataDir != "" {
+		s.logger.Error("data_dir has no effect: this agent keeps nothing over its end", "data_dir", s.config.DataDir)
+	}
 }
 
 // secure returns where HTTPS is served.
