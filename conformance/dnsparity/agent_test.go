@@ -12,7 +12,7 @@ import (
 
 // TestAgents registers the same with both agents over HTTP and compares what they tell by DNS.
 func TestAgents(t *testing.T) {
-	ours, err := agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", Node: "n1", DNS: agent.DNSConfig{Addr: "127.0.0.1:0"}})
+	ours, err := agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", Node: "n1", DNS: agent.DNSConfig{Addrs: []string{"127.0.0.1:0"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

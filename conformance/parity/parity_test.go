@@ -37,6 +37,8 @@ func areas() []area {
 		{"event", eventCases()},
 		{"operator", operatorCases()},
 		{"snapshot", snapshotCases()},
+		{"checks", checksCases()},
+		{"definitions", definitionsCases()},
 	}
 }
 

@@ -10,17 +10,15 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
+	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
+	"github.com/pandakit/panda/internal/agent/config"
 	"github.com/pandakit/panda/internal/agent/dnsapi"
 	"github.com/pandakit/panda/internal/agent/httpapi"
 	"github.com/pandakit/panda/internal/agent/logs"
@@ -49,7 +47,7 @@ const (
 
 // Config says how an agent is. The zero value is usable.
 type Config struct {
-	HTTPAddr   string       // host:port to listen on; DefaultHTTPAddr when empty
+	HTTPAddr   string       // host:port or unix:///path to listen on; DefaultHTTPAddr when empty
 	Node       string       // the machine's name; "localhost" when empty
 	Address    string       // the machine's IP address for those who call its services; 127.0.0.1 when empty
 	Datacenter string       // dc1 when empty
@@ -67,19 +65,42 @@ type Config struct {
 	// SessionTTLMin is the shortest TTL that a session may ask for; Consul's 10 s when zero.
 	SessionTTLMin time.Duration
 
+	ResponseHeaders map[string]string // of every answer of the HTTP API
+
 	UI         bool // the pages for people are at /ui/
 	UIReadOnly bool // nothing can be changed through them
+
+	MoreAddrs []Listen          // to listen on besides HTTPAddr
+	NodeID    string            // a UUID; a random one when empty
+	NodeMeta  map[string]string // of the node in the catalog
+	// RemoteScripts and LocalScripts allow programs to be run as checks: when a request asks for it, when Definitions do.
+	RemoteScripts, LocalScripts bool
+	// Settings returns what can change while the agent runs. It is called by New and for every reload, never twice at
+	// once. On an error New fails, and a reload changes nothing. nil: nothing changes.
+	Settings func() (Settings, error)
+}
+
+// Settings are what files say and a reload can change.
+type Settings struct {
+	config.Definitions
+	DNS dnsapi.Options
 }
 
 // Agent is a running agent, once Run is called.
 type Agent struct {
 	logger    *slog.Logger
-	listener  net.Listener
+	listeners []net.Listener
 	registrar *registrar.Registrar
 	sessions  *session.Expirer
 	server    *http.Server
-	dns       *dnsapi.Server // nil when off
+	dns       []*dnsapi.Server
 	kept      *keeper
+
+	reloading  sync.Mutex
+	settings   func() (Settings, error)
+	dnsOptions dnsapi.Options
+	leave      chan struct{} // takes one value; the agent ends when it does
+	secure     bool          // the first listener speaks TLS
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -94,33 +115,42 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	state := kept.catalog
-	listener, err := listen(cfg.HTTPAddr)
-	if err != nil {
-		return nil, errors.Join(err, kept.close())
+	a := &Agent{
+		kept: kept, settings: cfg.Settings, dnsOptions: cfg.DNS.Options, leave: make(chan struct{}, 1),
+		secure: cfg.addresses()[0].TLS != nil,
 	}
-	watched := logs.NewHub()
+	if err := a.open(&cfg); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// open starts the parts, each on those before it.
+func (a *Agent) open(cfg *Config) error {
+	var err error
+	if a.listeners, err = listenAll(cfg); err != nil {
+		return err
+	}
+	state, watched := a.kept.catalog, logs.NewHub()
 	cfg.Logger = slog.New(slog.NewMultiHandler(cfg.Logger.Handler(), watched.Handler()))
-	resolver, err := newDNS(&cfg, state, kept.settle)
-	if err != nil {
-		return nil, errors.Join(err, listener.Close(), kept.close())
+	a.logger = cfg.Logger
+	if err := a.openDNS(cfg); err != nil {
+		return err
 	}
-	r := registrar.New(registrar.Config{
+	a.registrar = registrar.New(registrar.Config{
 		Catalog: state, Node: cfg.Node, Logger: cfg.Logger, Limits: cfg.CheckLimits,
+		RemoteScripts: cfg.RemoteScripts, LocalScripts: cfg.LocalScripts,
 	})
-	sessions := newSessions(state, &cfg)
-	handler := httpapi.New(httpapi.Config{
-		Catalog: state, Registrar: r, Sessions: sessions, Logger: cfg.Logger,
+	a.sessions = newSessions(state, cfg)
+	policy := origin.Policy{Loopback: allLoopback(a.listeners), Hosts: cfg.Hosts}
+	api := httpapi.New(httpapi.Config{
+		Catalog: state, Registrar: a.registrar, Sessions: a.sessions, Logger: cfg.Logger,
 		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
-		Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts,
-		Logs: watched, Settle: kept.settle,
+		Loopback: policy.Loopback, Hosts: policy.Hosts,
+		ResponseHeaders: cfg.ResponseHeaders, Reload: a.Reload, Leave: a.Leave, Logs: watched, Settle: a.kept.settle,
 	})
-	policy := origin.Policy{Loopback: loopback(listener.Addr()), Hosts: cfg.Hosts}
-	all := front(&cfg, kept, policy, handler)
-	return &Agent{
-		logger: cfg.Logger, listener: listener, registrar: r, sessions: sessions, server: newServer(all, cfg.Logger),
-		dns: resolver, kept: kept,
-	}, nil
+	a.server = newServer(front(cfg, a.kept, policy, api), cfg.Logger)
+	return errors.Join(a.registrar.Resume(), a.Reload(context.Background()))
 }
 
 // newSessions returns what ends the sessions that the catalog has and will have.
@@ -141,53 +171,40 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address) //nolint:noctx // an IP address is not looked up: nothing waits
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: another program has this address; stop it or choose another port: %w", address, syscall.EADDRINUSE)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return netutil.LimitListener(listener, maxConnections), nil
-}
-
-func loopback(address net.Addr) bool {
-	tcp, ok := address.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// Addr returns the address that the agent listens on.
-func (a *Agent) Addr() net.Addr { return a.listener.Addr() }
+// Addr returns the address that the agent listens on, the first of several.
+func (a *Agent) Addr() net.Addr { return a.listeners[0].Addr() }
 
 // URL returns the agent's address as clients write it: "http://127.0.0.1:8500".
-func (a *Agent) URL() string { return "http://" + a.Addr().String() }
+func (a *Agent) URL() string {
+	if a.Addr().Network() == "unix" {
+		return unixScheme + a.Addr().String()
+	}
+	if a.secure {
+		return "https://" + a.Addr().String()
+	}
+	return "http://" + a.Addr().String()
+}
 
-// Run serves until ctx is done: then queries that wait are answered at once, all checks are stopped,
+// Run serves until ctx is done or Leave is called: then queries that wait are answered at once, all checks are stopped,
 // and Run returns nil. It ends with an error when the data dir can no longer be trusted. It is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	queries, endQueries := context.WithCancel(ctx)
 	defer endQueries()
 	a.server.BaseContext = func(net.Listener) context.Context { return queries }
-	var served error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		served = a.server.Serve(a.listener)
-	}()
+	failures, serving := a.serve()
 	resolver := a.runDNS(queries)
 	var failed error
 	select {
 	case <-ctx.Done():
+	case <-a.leave:
 	case <-a.kept.failed:
 		failed = a.kept.err()
-	case <-done:
-		failed = fmt.Errorf("serve %s: %w", a.Addr(), served)
+	case failed = <-failures:
 	case failed = <-resolver:
 	}
 	endQueries()
 	a.shutdown(context.WithoutCancel(ctx))
-	<-done
+	serving.Wait()
 	for range resolver { // until DNS has ended
 	}
 	if err := a.kept.close(); failed == nil { // else it says the same
@@ -208,9 +225,21 @@ func (a *Agent) shutdown(ctx context.Context) {
 	a.sessions.Close()
 }
 
-// Close releases an agent that is not run. It must not be called while Run runs.
+// Close releases an agent that is not run, also one of which only some parts were opened. It must not be called while
+// Run runs.
 func (a *Agent) Close() error {
-	a.registrar.Close()
-	a.sessions.Close()
-	return errors.Join(a.server.Close(), a.listener.Close(), a.closeDNS(), a.kept.close())
+	if a.registrar != nil {
+		a.registrar.Close()
+	}
+	if a.sessions != nil {
+		a.sessions.Close()
+	}
+	var failed []error
+	if a.server != nil {
+		failed = append(failed, a.server.Close())
+	}
+	for _, listener := range a.listeners {
+		failed = append(failed, listener.Close())
+	}
+	return errors.Join(append(failed, a.closeDNS(), a.kept.close())...)
 }

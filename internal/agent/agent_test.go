@@ -291,7 +291,7 @@ func TestProbesReachTheCatalog(t *testing.T) {
 
 func TestCriticalServiceIsRemoved(t *testing.T) {
 	a := start(t, agent.Config{CheckLimits: check.Limits{MinDeregisterAfter: time.Millisecond}})
-	r := ttl("web", "web1", "10m")
+	r := ttl("web", "web1", "20ms")
 	r.Check.DeregisterCriticalServiceAfter = "20ms"
 	a.register(t, r)
 	keep := ttl("keep", "keep1", "10m")

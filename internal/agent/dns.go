@@ -2,69 +2,87 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"syscall"
 
-	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/dnsapi"
 )
 
-// DefaultDNSAddr is where Consul answers DNS queries by default. The agent does so only when told.
-const DefaultDNSAddr = "127.0.0.1:8600"
-
 // DNSConfig says how the agent answers DNS queries. The zero value: not at all.
 type DNSConfig struct {
-	Addr      string // host:port for UDP and TCP; off when empty
-	Domain    string // "consul." when empty
-	AltDomain string // a second domain; none when empty
+	Addrs     []string // host:port for UDP and TCP; off when empty
+	Optional  bool     // an address that another program has is given up with a warning
+	Domain    string   // "consul." when empty
+	AltDomain string   // a second domain; none when empty
 	Options   dnsapi.Options
 }
 
-// newDNS returns nil when DNS is off.
-func newDNS(cfg *Config, state *catalog.Catalog, settle func(context.Context, uint64) error) (*dnsapi.Server, error) {
-	if cfg.DNS.Addr == "" {
-		return nil, nil //nolint:nilnil // off is not an error
+// openDNS listens on every address.
+func (a *Agent) openDNS(cfg *Config) error {
+	for _, address := range cfg.DNS.Addrs {
+		server, err := dnsapi.New(dnsapi.Config{
+			Addr: address, Catalog: a.kept.catalog, Datacenter: cfg.Datacenter, Domain: cfg.DNS.Domain,
+			AltDomain: cfg.DNS.AltDomain, Logger: cfg.Logger, Settle: a.kept.settle, Options: cfg.DNS.Options,
+		})
+		switch {
+		case cfg.DNS.Optional && errors.Is(err, syscall.EADDRINUSE):
+			a.logger.Warn("names are not answered over DNS: another program has the port; choose one with -dns-port", "address", address)
+		case err != nil:
+			return err
+		default:
+			a.dns = append(a.dns, server)
+		}
 	}
-	return dnsapi.New(dnsapi.Config{
-		Addr: cfg.DNS.Addr, Catalog: state, Datacenter: cfg.Datacenter, Domain: cfg.DNS.Domain,
-		AltDomain: cfg.DNS.AltDomain, Logger: cfg.Logger, Settle: settle, Options: cfg.DNS.Options,
-	})
+	return nil
 }
 
-// DNSAddr returns the host and port on which the agent answers DNS queries, over UDP and TCP; "" when it
-// does not.
+// DNSAddr returns the host and port on which the agent answers DNS queries, over UDP and TCP, the first of several; ""
+// when it does not.
 func (a *Agent) DNSAddr() string {
-	if a.dns == nil {
+	if len(a.dns) == 0 {
 		return ""
 	}
-	return a.dns.Addr()
+	return a.dns[0].Addr()
 }
 
-// SetDNSOptions replaces the options of DNS while the agent runs. When it returns an error nothing has
-// changed. It does nothing when DNS is off.
-func (a *Agent) SetDNSOptions(options dnsapi.Options) error {
-	if a.dns == nil {
-		return nil
+// setDNSOptions changes how names are answered. On an error nothing has changed.
+func (a *Agent) setDNSOptions(options dnsapi.Options) error {
+	for n, server := range a.dns {
+		if err := server.SetOptions(options); err != nil {
+			for _, changed := range a.dns[:n] {
+				_ = changed.SetOptions(a.dnsOptions) // they were good before
+			}
+			return err
+		}
 	}
-	return a.dns.SetOptions(options)
+	return nil
 }
 
 // runDNS answers DNS queries until ctx is done. The channel gets why it failed, if it does, and is closed
 // when all is ended.
 func (a *Agent) runDNS(ctx context.Context) <-chan error {
-	failed := make(chan error, 1)
+	failed := make(chan error, len(a.dns))
+	var servers sync.WaitGroup
+	for _, server := range a.dns {
+		servers.Go(func() {
+			if err := server.Run(ctx); err != nil {
+				failed <- err
+			}
+		})
+	}
 	go func() {
 		defer close(failed)
-		if a.dns == nil {
-			<-ctx.Done()
-		} else if err := a.dns.Run(ctx); err != nil {
-			failed <- err
-		}
+		<-ctx.Done() // without DNS there is nothing to wait for, and no failure
+		servers.Wait()
 	}()
 	return failed
 }
 
 func (a *Agent) closeDNS() error {
-	if a.dns == nil {
-		return nil
+	var failed []error
+	for _, server := range a.dns {
+		failed = append(failed, server.Close())
 	}
-	return a.dns.Close()
+	return errors.Join(failed...)
 }

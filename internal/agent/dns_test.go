@@ -12,7 +12,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/pandakit/panda/internal/agent"
-	"github.com/pandakit/panda/internal/agent/dnsapi"
 )
 
 func lookUp(t *testing.T, a *running, network, name string, kind uint16) *dns.Msg {
@@ -26,7 +25,8 @@ func lookUp(t *testing.T, a *running, network, name string, kind uint16) *dns.Ms
 }
 
 func TestRegisteredServiceIsFoundByDNS(t *testing.T) {
-	a := start(t, agent.Config{Datacenter: "east", DNS: agent.DNSConfig{Addr: "127.0.0.1:0", AltDomain: "panda."}})
+	var settings agent.Settings
+	a := start(t, agent.Config{Datacenter: "east", Settings: func() (agent.Settings, error) { return settings, nil }, DNS: agent.DNSConfig{Addrs: []string{"127.0.0.1:0"}, AltDomain: "panda."}})
 	a.register(t, &api.AgentServiceRegistration{Name: "web", Port: 8080, Tags: []string{"v1"}})
 	a.register(t, ttl("slow", "slow1", "10m"))
 	for _, network := range []string{"udp", "tcp"} {
@@ -62,7 +62,8 @@ func TestRegisteredServiceIsFoundByDNS(t *testing.T) {
 	if reply := lookUp(t, a, "udp", "web.service.consul.", dns.TypeA); reply.Rcode != dns.RcodeNameError {
 		t.Errorf("in maintenance: %v", reply)
 	}
-	if err := a.SetDNSOptions(dnsapi.Options{NodeTTL: time.Minute}); err != nil {
+	settings.DNS.NodeTTL = time.Minute
+	if err := a.client.Agent().Reload(); err != nil {
 		t.Fatal(err)
 	}
 	if reply := lookUp(t, a, "udp", "n1.node.consul.", dns.TypeA); len(reply.Answer) != 1 || reply.Answer[0].Header().Ttl != 60 {
@@ -74,9 +75,6 @@ func TestDNSIsOffUnlessTold(t *testing.T) {
 	a := start(t, agent.Config{})
 	if got := a.DNSAddr(); got != "" {
 		t.Errorf("DNS at %q", got)
-	}
-	if err := a.SetDNSOptions(dnsapi.Options{}); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -94,11 +92,11 @@ func TestTakenDNSAddress(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cfg := agent.Config{HTTPAddr: free.Addr().String(), DNS: agent.DNSConfig{Addr: taken.LocalAddr().String()}}
-	if _, err := agent.New(cfg); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), cfg.DNS.Addr) {
+	cfg := agent.Config{HTTPAddr: free.Addr().String(), DNS: agent.DNSConfig{Addrs: []string{taken.LocalAddr().String()}}}
+	if _, err := agent.New(cfg); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), cfg.DNS.Addrs[0]) {
 		t.Errorf("got %v", err)
 	}
-	cfg.DNS.Addr = ""
+	cfg.DNS.Addrs = nil
 	a, err := agent.New(cfg)
 	if err != nil {
 		t.Fatal(err)

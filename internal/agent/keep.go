@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -28,14 +29,14 @@ func keep(cfg *Config) (*keeper, error) {
 		// waits on an old one learns what is true now. Microseconds outrun any rate of writes, and such an
 		// index is still exact where numbers are floating point.
 		k := &keeper{catalog: catalog.New(uint64(time.Now().UnixMicro())), close: func() error { return nil }} //nolint:gosec // after 1970
-		return k, introduce(k.catalog, cfg, uuid.New())
+		return k, introduce(k.catalog, cfg, cmp.Or(cfg.NodeID, uuid.New()))
 	}
 	s, err := store.Open(cfg.DataDir, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
 	k := &keeper{catalog: s.Catalog(), settle: s.Settle, failed: s.Failed(), err: s.Err, close: s.Close}
-	if err := introduce(k.catalog, cfg, s.NodeID()); err != nil {
+	if err := introduce(k.catalog, cfg, cmp.Or(cfg.NodeID, s.NodeID())); err != nil {
 		_ = k.close() // the first error tells why
 		return nil, err
 	}

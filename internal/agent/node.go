@@ -2,10 +2,13 @@ package agent
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/registrar"
@@ -24,11 +27,19 @@ func (c Config) withDefaults() Config {
 }
 
 func (c *Config) validate() error {
-	if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
-		return fmt.Errorf("configure agent: HTTP address %q is not host:port", c.HTTPAddr)
+	if len(c.addresses()) == 0 {
+		return errors.New("configure agent: no address to listen on: HTTP is off, and HTTPS is not served")
+	}
+	for _, at := range c.addresses() {
+		if _, _, err := net.SplitHostPort(at.Addr); err != nil && !strings.HasPrefix(at.Addr, unixScheme) {
+			return fmt.Errorf("configure agent: HTTP address %q is not host:port", at.Addr)
+		}
 	}
 	if ip, err := netip.ParseAddr(c.Address); err != nil || ip.IsUnspecified() {
 		return fmt.Errorf("configure agent: node address %q is not an IP address that others can reach", c.Address)
+	}
+	if err := registrar.ValidateMeta(c.NodeMeta); err != nil {
+		return fmt.Errorf("node_meta invalid: %w", err)
 	}
 	return nil
 }
@@ -38,12 +49,14 @@ func node(cfg *Config, id string) *consulwire.Node {
 	if ip, err := netip.ParseAddr(cfg.Address); err == nil && ip.Is6() {
 		family = "ipv6"
 	}
+	meta := map[string]string{"consul-network-segment": ""}
+	maps.Copy(meta, cfg.NodeMeta)
 	return &consulwire.Node{
 		ID: id, Node: cfg.Node, Address: cfg.Address, Datacenter: cfg.Datacenter,
 		TaggedAddresses: map[string]string{
 			"lan": cfg.Address, "lan_" + family: cfg.Address, "wan": cfg.Address, "wan_" + family: cfg.Address,
 		},
-		Meta: map[string]string{"consul-network-segment": ""},
+		Meta: meta,
 	}
 }
 

@@ -29,7 +29,7 @@ import (
 // commands is the one list of what panda can do, in no order: help sorts it.
 func commands(env *command.Env) []*cobra.Command {
 	return []*cobra.Command{
-		agentcmd.New(env),
+		agentcmd.New(env, consulcmd.Exec, agentOptions(env)...),
 		call.New(env),
 		consulcmd.New(env),
 		doctor.New(env),
@@ -44,6 +44,14 @@ func commands(env *command.Env) []*cobra.Command {
 		watch.New(env),
 		why.New(env),
 	}
+}
+
+// agentOptions makes the agent as strict as Consul's when it is called by that name.
+func agentOptions(env *command.Env) []agentcmd.Option {
+	if env.CalledConsul() {
+		return []agentcmd.Option{agentcmd.AsConsul()}
+	}
+	return nil
 }
 
 // Main runs the command that env.Args name and returns the exit code: 0 done, 1 failed, 2 wrong usage,

@@ -29,7 +29,7 @@ type HealthCheck struct {
 	ServiceID   string // empty for a check of the node
 	ServiceName string
 	ServiceTags []string
-	Type        string // "ttl", "http", "tcp", "grpc", "maintenance", or empty
+	Type        string // "ttl", "http", "tcp", "udp", "grpc", "h2ping", "script", "alias", "maintenance", or empty
 	Interval    string
 	Timeout     string
 	ExposedPort int

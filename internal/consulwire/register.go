@@ -37,12 +37,12 @@ type ServiceRegistration struct {
 
 // UnmarshalJSON reads the registration; an unknown field is an error, as in Consul.
 func (r *ServiceRegistration) UnmarshalJSON(data []byte) error {
-	type plain ServiceRegistration
+	type Alias ServiceRegistration // its name is part of Consul's error texts
 	aux := struct {
 		EnableTagOverrideSnake bool                      `json:"enable_tag_override"`
 		TaggedAddressesSnake   map[string]ServiceAddress `json:"tagged_addresses"`
-		*plain
-	}{plain: (*plain)(r)}
+		*Alias
+	}{Alias: (*Alias)(r)}
 	if err := decodeStrict(data, &aux); err != nil {
 		return err
 	}
@@ -89,23 +89,24 @@ type CheckRegistration struct {
 	DeregisterCriticalServiceAfter Duration
 	OutputMaxSize                  int
 
-	// These belong to kinds of checks that the agent does not run; it refuses them.
-	ScriptArgs        []string
+	ScriptArgs   []string // a program and its arguments
+	UDP          string   // host:port
+	H2PING       string   // host:port
+	H2PingUseTLS bool     // true by default where H2PING is set
+	AliasNode    string
+	AliasService string // the ID of a service
+
+	// These belong to what the agent does not run. It refuses the first and, as Consul does, takes the others for
+	// nothing.
 	DockerContainerID string
 	Shell             string
-	UDP               string
-	H2PING            string
-	H2PingUseTLS      bool
-	AliasNode         string
-	AliasService      string
-	OSService         string
 	ProxyHTTP         string
 	ProxyGRPC         string
 }
 
 // UnmarshalJSON reads the check; an unknown field is an error, as in Consul.
 func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
-	type plain CheckRegistration
+	type Alias CheckRegistration // its name is part of Consul's error texts
 	aux := struct {
 		Args                   []string `json:"args"`
 		ScriptArgsSnake        []string `json:"script_args"`
@@ -114,12 +115,13 @@ func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
 		TLSServerNameSnake     string   `json:"tls_server_name"`
 		TLSSkipVerifySnake     bool     `json:"tls_skip_verify"`
 		GRPCUseTLSSnake        bool     `json:"grpc_use_tls"`
-		H2PingUseTLSSnake      bool     `json:"h2ping_use_tls"`
+		H2PingUseTLS           *bool    `json:"H2PingUseTLS"`
+		H2PingUseTLSSnake      *bool    `json:"h2ping_use_tls"`
 		TCPUseTLSSnake         bool     `json:"tcp_use_tls"`
 		DisableRedirectsSnake  bool     `json:"disable_redirects"`
 		ServiceIDSnake         string   `json:"service_id"`
-		*plain
-	}{plain: (*plain)(c)}
+		*Alias
+	}{Alias: (*Alias)(c)}
 	if err := decodeStrict(data, &aux); err != nil {
 		return err
 	}
@@ -134,10 +136,20 @@ func (c *CheckRegistration) UnmarshalJSON(data []byte) error {
 	fill(&c.ServiceID, aux.ServiceIDSnake)
 	c.TLSSkipVerify = c.TLSSkipVerify || aux.TLSSkipVerifySnake
 	c.GRPCUseTLS = c.GRPCUseTLS || aux.GRPCUseTLSSnake
-	c.H2PingUseTLS = c.H2PingUseTLS || aux.H2PingUseTLSSnake
+	c.H2PingUseTLS = pingWithTLS(c.H2PING, aux.H2PingUseTLS, aux.H2PingUseTLSSnake)
 	c.TCPUseTLS = c.TCPUseTLS || aux.TCPUseTLSSnake
 	c.DisableRedirects = c.DisableRedirects || aux.DisableRedirectsSnake
 	return nil
+}
+
+// pingWithTLS reports whether either spelling asks for TLS; where there is a target it takes a no to go without.
+func pingWithTLS(target string, spellings ...*bool) bool {
+	for _, given := range spellings {
+		if given != nil && *given != (target != "") {
+			return *given
+		}
+	}
+	return target != ""
 }
 
 // Empty reports whether nothing at all is set. Consul takes an empty check inside a service's

@@ -11,15 +11,20 @@ import (
 
 // Instance is a running copy of a service. One that a [View] returned is shared and must not be changed.
 type Instance struct {
-	Node  string
-	Local bool // registered with this agent, and so listed and removable there
+	Node     string
+	Local    bool // registered with this agent, and so listed and removable there
+	FromFile bool // a definition file asked for it, and so takes it away again
 	consulwire.NodeService
 }
 
 // Check is a check of an instance, or of a node when ServiceID is empty. One that a [View] returned is
 // shared and must not be changed.
 type Check struct {
-	Local bool // registered with this agent
+	Local    bool // registered with this agent
+	FromFile bool // a definition file asked for it
+	// Registration says how a local check is run, so that it can be run again after a restart; nil for what is not run.
+	// It must not be changed.
+	Registration *consulwire.CheckRegistration `json:",omitempty"`
 	consulwire.HealthCheck
 }
 

@@ -17,6 +17,9 @@ import (
 type Limits struct {
 	MinInterval        time.Duration // between two probes; 1 s when zero
 	MinDeregisterAfter time.Duration // until a critical service is removed; 1 min when zero
+
+	MaxOutput     int  // the most bytes of output that are kept of a check; MaxOutput when zero
+	DiscardOutput bool // keep no output at all
 }
 
 func (l Limits) apply(d *Definition) {
@@ -26,6 +29,8 @@ func (l Limits) apply(d *Definition) {
 	if d.DeregisterAfter > 0 {
 		d.DeregisterAfter = max(d.DeregisterAfter, cmp.Or(l.MinDeregisterAfter, time.Minute))
 	}
+	most := cmp.Or(l.MaxOutput, MaxOutput)
+	d.OutputMax = min(cmp.Or(d.OutputMax, most), most)
 }
 
 // maxStagger bounds the random delay before a check's first probe, which keeps checks that were
@@ -46,8 +51,10 @@ type Config struct {
 	// Overdue is told that a check has been critical for as long as its definition allows. Calls may
 	// overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
 	Overdue func(id string)
-	Logger  *slog.Logger
-	Limits  Limits
+	// Follow returns what an alias check looks at. Calls may overlap. It must not call the Monitor.
+	Follow func(id string, d Definition) Followed
+	Logger *slog.Logger
+	Limits Limits
 }
 
 // Monitor runs checks. Its methods may be called from several goroutines at once.
@@ -68,11 +75,12 @@ func NewMonitor(cfg Config) *Monitor {
 // Start runs the check, in place of one with the same ID. initial is the result that is known already;
 // it is not reported. After Close it does nothing.
 func (m *Monitor) Start(id string, d Definition, initial Result) {
+	m.cfg.Limits.apply(&d)
 	m.startProbing(id, d, initial, d.probe())
 }
 
 func (m *Monitor) startProbing(id string, d Definition, initial Result, p probe) {
-	m.cfg.Limits.apply(&d)
+	m.cfg.Limits.apply(&d) // once more does no harm
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stop(id)
@@ -81,12 +89,14 @@ func (m *Monitor) startProbing(id string, d Definition, initial Result, p probe)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{id: id, def: d, probe: p, streak: newStreak(&d), cancel: cancel, poke: make(chan struct{}, 1)}
-	now := time.Now()
-	r.set(initial, now)
-	if r.probe == nil {
-		r.next = now.Add(d.TTL)
-	} else {
-		r.next = now.Add(rand.N(min(d.Interval, maxStagger))) //nolint:gosec // spreads load; nothing secret depends on it
+	r.result = initial // how long it has been critical counts from the first result of its own
+	switch d.runs() {
+	case KindTTL:
+		r.next = time.Now().Add(d.TTL)
+	case KindAlias:
+		r.expired = true // it waits for what it follows, and for nothing else
+	default:
+		r.next = time.Now().Add(rand.N(min(d.Interval, maxStagger))) //nolint:gosec // spreads load; nothing secret depends on it
 	}
 	m.runners[id] = r
 	m.work.Go(func() { m.run(ctx, r) })
@@ -133,13 +143,14 @@ func (m *Monitor) Renew(id string, result Result) error {
 	if r == nil {
 		return fmt.Errorf("renew check %q: %w", id, ErrUnknown)
 	}
-	if r.probe != nil {
+	if r.def.runs() != KindTTL {
 		return fmt.Errorf("renew check %q: %w", id, ErrNotTTL)
 	}
 	r.next = time.Now().Add(r.def.TTL)
 	result.Output = clip(result.Output, r.def.outputMax())
 	r.renewed = result.Output
-	if m.report(r, result) || r.expired {
+	since := r.since
+	if m.report(r, result) || r.expired || r.since != since {
 		r.expired = false
 		r.wake()
 	}
@@ -157,19 +168,27 @@ func (m *Monitor) Overdue(id string) bool {
 // report passes on a result of the runner that differs from its last, and says whether it did.
 // m.mu is held.
 func (m *Monitor) report(r *runner, result Result) bool {
-	if m.runners[r.id] != r || result == r.result {
+	if m.runners[r.id] != r {
 		return false
 	}
-	if result.Status != r.result.Status {
-		m.cfg.Logger.Info("check changed", "check", r.id, "status", result.Status, "before", r.result.Status)
+	if m.cfg.Limits.DiscardOutput {
+		result.Output = ""
 	}
+	news, changed := result != r.result, result.Status != r.result.Status
 	r.set(result, time.Now())
+	if !news {
+		return false
+	}
+	if changed {
+		m.cfg.Logger.Info("check changed", "check", r.id, "status", result.Status)
+	}
 	m.cfg.Report(r.id, result)
 	return true
 }
 
 func (m *Monitor) run(ctx context.Context, r *runner) {
 	for {
+		changed := m.follow(r)
 		timer := time.NewTimer(m.pause(r))
 		select {
 		case <-ctx.Done():
@@ -177,10 +196,26 @@ func (m *Monitor) run(ctx context.Context, r *runner) {
 			return
 		case <-r.poke:
 			timer.Stop()
+		case <-changed:
+			timer.Stop()
 		case <-timer.C:
 			m.step(ctx, r)
 		}
 	}
+}
+
+// follow looks at what an alias check follows, and returns a channel that closes when to look again; nil for others.
+func (m *Monitor) follow(r *runner) <-chan struct{} {
+	if r.def.runs() != KindAlias {
+		return nil
+	}
+	followed := m.cfg.Follow(r.id, r.def)
+	result := r.def.alias(&followed)
+	result.Output = clip(result.Output, r.def.outputMax())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.report(r, result)
+	return followed.Changed
 }
 
 func (m *Monitor) pause(r *runner) time.Duration {
@@ -192,7 +227,7 @@ func (m *Monitor) pause(r *runner) time.Duration {
 // step does what is due.
 func (m *Monitor) step(ctx context.Context, r *runner) {
 	if r.probe == nil {
-		m.expire(r)
+		m.expire(r) // nothing for an alias check
 	} else {
 		m.ask(ctx, r)
 	}
@@ -235,7 +270,6 @@ func (m *Monitor) ask(ctx context.Context, r *runner) {
 	if ctx.Err() != nil {
 		return // stopped: the result tells of that, not of the target
 	}
-	result.Output = clip(result.Output, r.def.outputMax())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.next = time.Now().Add(r.def.Interval)

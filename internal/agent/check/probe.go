@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -28,18 +32,29 @@ type Result struct {
 type probe func(ctx context.Context) Result
 
 func (d *Definition) probe() probe {
-	switch d.Kind() {
-	case "http":
+	switch d.runs() {
+	case KindHTTP:
 		return d.probeHTTP
-	case "tcp":
+	case KindTCP:
 		return d.probeTCP
-	case "grpc":
+	case KindUDP:
+		return d.probeUDP
+	case KindGRPC:
 		return d.probeGRPC
+	case KindScript:
+		return d.probeScript
+	case KindH2PING:
+		return d.probeH2PING
 	}
 	return nil
 }
 
-func critical(err error) Result { return Result{consulwire.Critical, err.Error()} }
+// critical bounds the error's text, some of which may be the target's.
+func critical(err error) Result { return criticalf("%s", err) }
+
+func criticalf(format string, args ...any) Result {
+	return Result{consulwire.Critical, clip(fmt.Sprintf(format, args...), MaxOutput)}
+}
 
 func (d *Definition) tlsConfig() *tls.Config {
 	return &tls.Config{
@@ -70,8 +85,8 @@ func (d *Definition) probeHTTP(ctx context.Context) Result {
 		return critical(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	// What fails while the body is read does not change the answer's status.
-	body, _ := io.ReadAll(io.LimitReader(response.Body, int64(d.outputMax())))
+	body := &tail{most: d.outputMax()}
+	_, _ = io.Copy(body, response.Body) // what fails while the body is read does not change the answer's status
 	output := fmt.Sprintf("HTTP %s %s: %s Output: %s", method, d.HTTP, response.Status, body)
 	return Result{httpStatus(response.StatusCode), output}
 }
@@ -122,6 +137,53 @@ func (d *Definition) dial(ctx context.Context) (net.Conn, error) {
 		return (&tls.Dialer{Config: d.tlsConfig()}).DialContext(ctx, "tcp", d.TCP)
 	}
 	return new(net.Dialer).DialContext(ctx, "tcp", d.TCP)
+}
+
+// probeUDP sends a datagram. A target that says nothing takes it, for all that can be known; one whose machine says that
+// nobody listens refuses it.
+func (d *Definition) probeUDP(ctx context.Context) Result {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", d.UDP)
+	if err != nil {
+		return critical(err)
+	}
+	defer func() { _ = conn.Close() }() // the answer is in hand
+	silence := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer silence()
+	if _, err = conn.Write([]byte("hello")); err == nil {
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return critical(err)
+	}
+	return Result{consulwire.Passing, fmt.Sprintf("UDP connect %s: Success", d.UDP)}
+}
+
+func (d *Definition) probeH2PING(ctx context.Context) Result {
+	conn, err := d.dialH2(ctx)
+	if err != nil {
+		return criticalf("Failed to dial to %s: %s", d.H2PING, err)
+	}
+	defer func() { _ = conn.Close() }() // the answer is in hand
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	client, err := (&http2.Transport{AllowHTTP: !d.H2PINGUseTLS}).NewClientConn(conn)
+	if err != nil {
+		return criticalf("Failed to create client connection %s", err)
+	}
+	defer func() { _ = client.Close() }()
+	if err := client.Ping(ctx); err != nil {
+		return criticalf("HTTP2 ping failed: %s", err)
+	}
+	return Result{consulwire.Passing, "HTTP2 ping was successful"}
+}
+
+func (d *Definition) dialH2(ctx context.Context) (net.Conn, error) {
+	if !d.H2PINGUseTLS {
+		return new(net.Dialer).DialContext(ctx, "tcp", d.H2PING)
+	}
+	config := d.tlsConfig()
+	config.NextProtos = []string{http2.NextProtoTLS}
+	return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", d.H2PING)
 }
 
 func (d *Definition) probeGRPC(ctx context.Context) Result {

@@ -163,26 +163,106 @@ func TestFromRegistrationRefuses(t *testing.T) {
 		registration consulwire.CheckRegistration
 		want         string
 	}{
-		"nothing":           {consulwire.CheckRegistration{}, "TTL must be > 0"},
-		"negative TTL":      {consulwire.CheckRegistration{TTL: -second}, "TTL must be > 0"},
-		"no interval":       {consulwire.CheckRegistration{TCP: "a:1"}, "Interval must be > 0"},
-		"interval and TTL":  {consulwire.CheckRegistration{TTL: second, Interval: second}, "cannot both"},
-		"two kinds":         {consulwire.CheckRegistration{TCP: "a:1", GRPC: "a:1", Interval: second}, "only one of"},
-		"not a URL":         {consulwire.CheckRegistration{HTTP: "a:1", Interval: second}, "not an http"},
-		"other scheme":      {consulwire.CheckRegistration{HTTP: "file:///etc/passwd", Interval: second}, "not an http"},
-		"bad method":        {consulwire.CheckRegistration{HTTP: "http://a", Method: "A B", Interval: second}, "not an HTTP method"},
-		"no port":           {consulwire.CheckRegistration{TCP: "host", Interval: second}, "not host:port"},
-		"no gRPC port":      {consulwire.CheckRegistration{GRPC: "host/service", Interval: second}, "not host:port"},
-		"script":            {consulwire.CheckRegistration{ScriptArgs: []string{"x"}, Interval: second}, "Script checks are not supported"},
-		"alias":             {consulwire.CheckRegistration{AliasService: "x"}, "Alias checks are not supported"},
-		"thresholds":        {consulwire.CheckRegistration{TTL: second, FailuresBeforeWarning: 2, FailuresBeforeCritical: 1}, "higher"},
-		"negative count":    {consulwire.CheckRegistration{TTL: second, SuccessBeforePassing: -1}, "negative"},
-		"negative duration": {consulwire.CheckRegistration{TTL: second, Timeout: -1}, "negative"},
-		"endless TTL":       {consulwire.CheckRegistration{TTL: consulwire.Duration(1<<63 - 1)}, "longer"},
-		"negative output":   {consulwire.CheckRegistration{TTL: second, OutputMaxSize: -1}, "positive"},
+		"nothing":          {consulwire.CheckRegistration{}, "TTL must be > 0"},
+		"negative TTL":     {consulwire.CheckRegistration{TTL: -second}, "TTL must be > 0"},
+		"no interval":      {consulwire.CheckRegistration{TCP: "a:1"}, "Interval must be > 0"},
+		"interval and TTL": {consulwire.CheckRegistration{TTL: second, Interval: second}, "cannot both"},
+		"alias and probe":  {consulwire.CheckRegistration{TCP: "a:1", AliasService: "x", Interval: second}, "Interval cannot be set for Alias checks"},
+		"alias and TTL":    {consulwire.CheckRegistration{TTL: second, AliasService: "x"}, "TTL must be not be set for Alias checks"},
+		"script":           {consulwire.CheckRegistration{ScriptArgs: []string{"x"}}, "Interval must be > 0"},
+		"Docker":           {consulwire.CheckRegistration{ScriptArgs: []string{"x"}, DockerContainerID: "c", Interval: second}, "Docker checks are not supported"},
+		"thresholds":       {consulwire.CheckRegistration{TTL: second, FailuresBeforeWarning: 2, FailuresBeforeCritical: 1}, "higher"},
+		"negative output":  {consulwire.CheckRegistration{TTL: second, OutputMaxSize: -1}, "MaxOutputMaxSize must be positive"},
 	} {
 		if _, err := FromRegistration(&test.registration); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
+}
+
+// TestFromRegistrationTakes holds that what makes no sense to this agent is taken where Consul takes it, and of several
+// kinds in one the first.
+func TestFromRegistrationTakes(t *testing.T) {
+	second := consulwire.Duration(time.Second)
+	for name, test := range map[string]struct {
+		registration consulwire.CheckRegistration
+		shown, runs  string
+	}{
+		"not a URL":          {consulwire.CheckRegistration{HTTP: "a:1", Interval: second}, KindHTTP, KindHTTP},
+		"no port":            {consulwire.CheckRegistration{TCP: "host", Interval: second}, KindTCP, KindTCP},
+		"several":            {consulwire.CheckRegistration{TCP: "a:1", GRPC: "a:1", Interval: second}, KindGRPC, KindTCP},
+		"negative durations": {consulwire.CheckRegistration{TTL: second, Timeout: -second, DeregisterCriticalServiceAfter: -second}, KindTTL, KindTTL},
+		"negative counts":    {consulwire.CheckRegistration{TTL: second, SuccessBeforePassing: -1}, KindTTL, KindTTL},
+		"alias of a node":    {consulwire.CheckRegistration{AliasNode: "n"}, KindAlias, KindAlias},
+		"UDP":                {consulwire.CheckRegistration{UDP: "a:1", Interval: second}, KindUDP, KindUDP},
+		"HTTP/2":             {consulwire.CheckRegistration{H2PING: "a:1", Interval: second}, KindH2PING, KindH2PING},
+		"script":             {consulwire.CheckRegistration{ScriptArgs: []string{"x"}, Interval: second}, KindScript, KindScript},
+	} {
+		d, err := FromRegistration(&test.registration)
+		if err != nil || d.Kind() != test.shown || d.runs() != test.runs {
+			t.Errorf("%s: shows %q, runs %q (%v), want %q and %q", name, d.Kind(), d.runs(), err, test.shown, test.runs)
+		}
+	}
+}
+
+func TestSenselessTargetsAreCritical(t *testing.T) {
+	expect(t, ask(t, Definition{HTTP: "file:///etc/passwd", Interval: time.Second}), consulwire.Critical, "unsupported protocol scheme")
+	expect(t, ask(t, Definition{HTTP: "http://a", Method: "A B", Interval: time.Second}), consulwire.Critical, "invalid method")
+	expect(t, ask(t, Definition{TCP: "host", Interval: time.Second}), consulwire.Critical, "missing port")
+}
+
+func TestHTTPKeepsTheEndOfTheBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(strings.Repeat("x", 1<<16) + "the end"))
+	}))
+	defer server.Close()
+	got := ask(t, Definition{HTTP: server.URL, OutputMax: 10})
+	expect(t, got, consulwire.Passing, "Output: xxxthe end")
+}
+
+func TestUDP(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := server.LocalAddr().String()
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		buffer := make([]byte, 64)
+		if n, from, err := server.ReadFrom(buffer); err == nil {
+			_, _ = server.WriteTo(buffer[:n], from)
+		}
+	}()
+	expect(t, ask(t, Definition{UDP: address}), consulwire.Passing, "UDP connect "+address+": Success")
+	<-answered
+
+	silent, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	expect(t, (&Definition{UDP: address}).probe()(silent), consulwire.Passing, "Success")
+	_ = server.Close()
+	expect(t, ask(t, Definition{UDP: address}), consulwire.Critical, "connection refused")
+}
+
+func TestH2PING(t *testing.T) {
+	address := grpcServer(t) // speaks HTTP/2 without TLS
+	expect(t, ask(t, Definition{H2PING: address}), consulwire.Passing, "HTTP2 ping was successful")
+	expect(t, ask(t, Definition{H2PING: address, H2PINGUseTLS: true}), consulwire.Critical, "Failed to dial to "+address)
+	expect(t, ask(t, Definition{H2PING: closedPort(t)}), consulwire.Critical, "Failed to dial to")
+
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.EnableHTTP2 = true
+	secure.StartTLS()
+	defer secure.Close()
+	d := Definition{H2PING: secure.Listener.Addr().String(), H2PINGUseTLS: true, TLSSkipVerify: true}
+	expect(t, ask(t, d), consulwire.Passing, "HTTP2 ping was successful")
+
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mute.Close() }()
+	hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	expect(t, (&Definition{H2PING: mute.Addr().String()}).probe()(hurried), consulwire.Critical, "HTTP2 ping failed")
 }

@@ -12,7 +12,7 @@ import (
 type runner struct {
 	id     string
 	def    Definition
-	probe  probe // nil for TTL
+	probe  probe // nil for TTL and alias
 	cancel context.CancelFunc
 	poke   chan struct{} // makes run look at the times anew
 
@@ -21,7 +21,7 @@ type runner struct {
 	streak  streak
 	since   time.Time // when it became critical; zero while it is not
 	next    time.Time // the next probe, or the end of the TTL
-	expired bool      // the TTL has ended and was not renewed
+	expired bool      // there is no next: the TTL has ended and was not renewed, or the check follows others
 }
 
 func (r *runner) set(result Result, now time.Time) {

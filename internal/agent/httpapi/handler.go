@@ -203,6 +203,8 @@ func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, err error) 
 	} else if e, ok := errors.AsType[*registrar.UnknownCheckError](err); ok {
 		status = http.StatusNotFound
 		text = fmt.Sprintf("Unknown check ID %q. Ensure that the check ID is passed, not the check name.", e.ID)
+	} else if e, ok := errors.AsType[*registrar.RefusedError](err); ok {
+		text = e.Reason
 	} else if errors.Is(err, check.ErrNotTTL) {
 		text = fmt.Sprintf("CheckID %q does not have associated TTL", r.PathValue("id"))
 	} else {

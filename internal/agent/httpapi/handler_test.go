@@ -123,7 +123,9 @@ func FuzzRegister(f *testing.F) {
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequest(http.MethodPut, "/v1/agent/service/register", strings.NewReader(string(body)))
 		h.ServeHTTP(deadlines{answer}, request)
-		if answer.Code != 200 && answer.Code != 400 {
+		refused := answer.Code == 500 && strings.HasPrefix(answer.Body.String(), "Service tagged address") ||
+			strings.HasPrefix(answer.Body.String(), "Scripts are disabled")
+		if answer.Code != 200 && answer.Code != 400 && !refused {
 			t.Fatalf("%d %s", answer.Code, answer.Body)
 		}
 		for _, path := range []string{"/v1/agent/services", "/v1/agent/checks", "/v1/catalog/services", "/v1/health/state/any"} {

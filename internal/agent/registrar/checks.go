@@ -47,7 +47,10 @@ func (r *Registrar) serviceChecks(i *catalog.Instance, s *consulwire.ServiceRegi
 		if err != nil {
 			return nil, err
 		}
-		defined.row.Interval, defined.row.Timeout = c.Interval.String(), c.Timeout.String()
+		defined.row.Interval, defined.row.Timeout = c.Interval.String(), ""
+		if c.Timeout != 0 {
+			defined.row.Timeout = defined.row.Interval // as Consul shows it
+		}
 		checks = append(checks, defined)
 	}
 	return checks, nil
@@ -76,7 +79,7 @@ func (r *Registrar) define(id string, c *consulwire.CheckRegistration) (*defined
 	if err != nil {
 		return nil, invalid("Invalid check: %v", err)
 	}
-	return &definedCheck{definition: definition, row: catalog.Check{Local: true, HealthCheck: consulwire.HealthCheck{
+	return &definedCheck{definition: definition, row: catalog.Check{Local: true, Registration: c, HealthCheck: consulwire.HealthCheck{
 		Node: r.cfg.Node, CheckID: id, Name: c.Name, Status: cmp.Or(c.Status, consulwire.Critical), Notes: c.Notes, ServiceID: c.ServiceID,
 		Type: definition.Kind(), Interval: time.Duration(c.Interval).String(), Timeout: time.Duration(c.Timeout).String(),
 	}}}, nil

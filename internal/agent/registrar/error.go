@@ -7,6 +7,12 @@ type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return e.Reason }
 
+// RefusedError says that this agent does not take a request that another might. Reason is for who made it, in Consul's
+// words.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
 func invalid(format string, args ...any) error { return &InvalidError{fmt.Sprintf(format, args...)} }
 
 // UnknownServiceError says that no service with the ID is registered with this agent.

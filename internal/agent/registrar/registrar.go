@@ -6,6 +6,7 @@
 package registrar
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -24,6 +25,10 @@ type Config struct {
 	Node    string // the agent's own node, which the catalog has already
 	Logger  *slog.Logger
 	Limits  check.Limits
+
+	// RemoteScripts and LocalScripts allow programs to be run as checks, when a request asks for it and when a file does.
+	RemoteScripts bool
+	LocalScripts  bool
 }
 
 // What one agent holds at the most, so that no program can make it run out of memory.
@@ -47,7 +52,7 @@ type Registrar struct {
 func New(cfg Config) *Registrar {
 	r := &Registrar{cfg: cfg}
 	r.monitor = check.NewMonitor(check.Config{
-		Report: r.report, Overdue: r.overdue, Logger: cfg.Logger, Limits: cfg.Limits,
+		Report: r.report, Overdue: r.overdue, Follow: r.follow, Logger: cfg.Logger, Limits: cfg.Limits,
 	})
 	return r
 }
@@ -57,7 +62,7 @@ func (r *Registrar) Close() { r.monitor.Close() }
 
 // Register adds the service with its checks, or replaces the one of its ID. A check that exists already
 // keeps its status and output. Other checks of the service stay, unless replaceChecks is set; a
-// maintenance mode stays in any case. The error is an *[InvalidError].
+// maintenance mode stays in any case. The error is an *[InvalidError], or says what only this agent refuses.
 func (r *Registrar) Register(registration *consulwire.ServiceRegistration, replaceChecks bool) error {
 	instance, err := r.instance(registration)
 	if err != nil {
@@ -65,6 +70,9 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	}
 	checks, err := r.serviceChecks(instance, registration)
 	if err != nil {
+		return err
+	}
+	if err := r.admit(instance, checks, r.cfg.RemoteScripts); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -198,7 +206,7 @@ func (r *Registrar) RegisterCheck(registration *consulwire.CheckRegistration) er
 		return &UnknownServiceError{c.row.ServiceID}
 	}
 	checks := []*definedCheck{c}
-	if err := r.room(checks); err != nil {
+	if err := errors.Join(scriptsAllowed(checks, r.cfg.RemoteScripts, noRemoteScripts), r.room(checks)); err != nil {
 		return err
 	}
 	r.stop(checks)

@@ -65,6 +65,65 @@ func validateService(s *consulwire.ServiceRegistration) error {
 	return refuse(s)
 }
 
+// admit refuses what Consul's agent refuses once a request is well formed, and tells of names that DNS cannot find.
+func (r *Registrar) admit(i *catalog.Instance, checks []*definedCheck, scripts bool) error {
+	for _, tagged := range []struct {
+		name string
+		four bool
+	}{{"lan_ipv4", true}, {"wan_ipv4", true}, {"lan_ipv6", false}, {"wan_ipv6", false}} {
+		address, given := i.TaggedAddresses[tagged.name]
+		if !given {
+			continue
+		}
+		if ip, err := netip.ParseAddr(address.Address); err != nil || ip.Unmap().Is4() != tagged.four {
+			return &RefusedError{fmt.Sprintf("Service tagged address %q must be a valid ip%s address", tagged.name, tagged.name[len("lan_ip"):])}
+		}
+	}
+	r.warnOfNames(i)
+	return scriptsAllowed(checks, scripts, noRemoteScripts)
+}
+
+// longestLabel is that of a part of a name in DNS.
+const longestLabel = 63
+
+var notInDNS = regexp.MustCompile(`[^A-Za-z0-9\-]`)
+
+func (r *Registrar) warnOfNames(i *catalog.Instance) {
+	const chars, long = "has characters other than letters, digits and dashes", "is longer than 63 bytes"
+	why := func(name string) string {
+		switch {
+		case notInDNS.MatchString(name):
+			return chars
+		case len(name) > longestLabel:
+			return long
+		}
+		return ""
+	}
+	if reason := why(i.Service); reason != "" {
+		r.cfg.Logger.Warn("DNS will not find the service: its name "+reason, "service", i.Service)
+	}
+	for _, tag := range i.Tags {
+		if reason := why(tag); reason != "" {
+			r.cfg.Logger.Debug("DNS will not find the service by a tag, which "+reason, "service", i.Service, "tag", tag)
+		}
+	}
+}
+
+// Why a check that would run a program is refused, in Consul's words.
+const (
+	noRemoteScripts = "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
+	noLocalScripts  = "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true"
+)
+
+func scriptsAllowed(checks []*definedCheck, allowed bool, refusal string) error {
+	for _, c := range checks {
+		if len(c.definition.Script) > 0 && !allowed {
+			return &RefusedError{refusal}
+		}
+	}
+	return nil
+}
+
 func unspecified(address string) bool {
 	ip, err := netip.ParseAddr(strings.Trim(address, "[]"))
 	return err == nil && ip.IsUnspecified()
@@ -88,7 +147,7 @@ func ValidateWeights(w consulwire.Weights) error {
 // ValidateMeta says what is wrong with the metadata of a service.
 func ValidateMeta(meta map[string]string) error {
 	if len(meta) > mostMeta {
-		return fmt.Errorf("cannot contain more than %d key/value pairs", mostMeta)
+		return fmt.Errorf("Node metadata cannot contain more than %d key/value pairs", mostMeta) //nolint:staticcheck // Consul's text
 	}
 	for key, value := range meta {
 		var why string
@@ -104,7 +163,7 @@ func ValidateMeta(meta map[string]string) error {
 		default:
 			continue
 		}
-		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value, why) //nolint:staticcheck // Consul's text
+		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value[:min(len(value), longestValue)], why) //nolint:staticcheck // Consul's text
 	}
 	return nil
 }

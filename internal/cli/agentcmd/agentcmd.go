@@ -1,38 +1,63 @@
-// Package agentcmd is the command "panda agent": it reads Consul's flags and runs the embedded agent
-// until its context is done. It handles no signal and never starts a real Consul.
+// Package agentcmd is the command "panda agent": it reads Consul's flags and files and runs the embedded agent until its
+// context is done or it is told to leave. "panda agent validate" reads the files alone. The package handles no signal
+// but the one to reload, and never starts a real Consul itself.
 package agentcmd
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
+	"net"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pandakit/panda/internal/agent"
 	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/cli/version"
 )
 
 const long = `Run a registry on this machine that speaks Consul's HTTP API: services register with it, and
-clients find them there. It keeps everything in memory and listens on loopback unless -client says otherwise.
+clients find them there. Without -data-dir it keeps everything in memory. It listens on loopback unless -client says
+otherwise. Files given by -config-file and -config-dir hold settings, services and checks, as Consul's do; SIGHUP
+makes the agent read them again.
 
-Flags are Consul's, with one dash or two:
+Flags are Consul's, with one dash or two. Those of a cluster that are not listed are taken and change nothing.
 
 `
 
 const example = `  panda agent -dev
-  panda agent -dev -http-port 18500 -node laptop
-  CONSUL_HTTP_ADDR=127.0.0.1:18500 panda services`
+  panda agent -dev -config-dir ./services -enable-local-script-checks
+  panda agent -data-dir ./state -http-port 18500 -node laptop
+  panda agent validate ./services`
 
-// New returns the command. It ends without an error when its context is done.
-func New(env *command.Env) *cobra.Command {
+// Option changes how the command is.
+type Option func(*runner)
+
+// AsConsul makes the command as strict as Consul where its user would lose data, and print what scripts wait for.
+func AsConsul() Option { return func(r *runner) { r.asConsul = true } }
+
+type runner struct {
+	env      *command.Env
+	cluster  func(ctx context.Context, env *command.Env, args []string) error
+	asConsul bool
+}
+
+// New returns the command. It ends without an error when its context is done. cluster starts what can make a cluster when
+// the arguments ask for one; it gets them all, "agent" first.
+func New(env *command.Env, cluster func(ctx context.Context, env *command.Env, args []string) error, options ...Option) *cobra.Command {
+	r := &runner{env: env, cluster: cluster}
+	for _, option := range options {
+		option(r)
+	}
 	c := &cobra.Command{
 		Use:                "agent [-dev] [flags]",
 		Short:              "Run a registry that speaks Consul's HTTP API",
 		Long:               long + flagUsage(),
 		Example:            example,
+		Args:               cobra.ArbitraryArgs, // parse judges them
 		DisableFlagParsing: true,
 		SilenceErrors:      true,
 		SilenceUsage:       true,
@@ -46,32 +71,102 @@ func New(env *command.Env) *cobra.Command {
 		if err != nil {
 			return command.Usage(err)
 		}
-		return run(c.Context(), env, o)
+		return r.run(c.Context(), o, args)
 	}
+	c.AddCommand(NewValidate(env))
 	return c
 }
 
-func run(ctx context.Context, env *command.Env, o *options) error {
-	logger := o.logger(env)
-	a, err := agent.New(o.config(logger))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return command.Advise(err, "An agent may be running already: use that one, or pass -http-port.")
+func (r *runner) run(ctx context.Context, o *options, args []string) (err error) {
+	if o.version {
+		_, err := fmt.Fprintln(r.env.Stdout, version.Read())
+		return err
 	}
+	s, err := load(o, r.env.Stderr)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(env.Stdout, "Agent of node %s listens on %s\n", o.node, a.URL()); err != nil {
-		return errors.Join(fmt.Errorf("tell where the agent listens: %w", err), a.Close())
+	defer func() { err = errors.Join(err, s.close()) }()
+	if reason := s.clusterReason(); reason != "" {
+		s.logger.Info("a real Consul is started: this agent serves one machine alone", "because", reason)
+		return r.cluster(ctx, r.env, append([]string{"agent"}, args...))
 	}
-	logger.Info("agent started", "address", a.Addr().String(), "node", o.node, "datacenter", o.datacenter)
-	defer logger.Info("agent stopped")
+	if err := s.keepsWhatItMust(o.dev, r.asConsul); err != nil {
+		return err
+	}
+	a, err := s.start()
+	if err != nil {
+		return err
+	}
+	defer onReload(ctx, func() {
+		if err := a.Reload(ctx); err != nil {
+			s.logger.Error("files are not read again: nothing has changed", "error", err)
+		}
+	})()
+	if err := r.announce(s, a); err != nil {
+		return errors.Join(err, a.Close())
+	}
+	defer s.logger.Info("agent stopped")
 	return a.Run(ctx)
 }
 
-func (o *options) logger(env *command.Env) *slog.Logger {
-	handler := &slog.HandlerOptions{Level: o.level}
-	if o.logJSON {
-		return slog.New(slog.NewJSONHandler(env.Stderr, handler))
+// announce tells where the agent listens.
+func (r *runner) announce(s *setup, a *agent.Agent) error {
+	_, err := fmt.Fprintf(r.env.Stdout, "Agent of node %s listens on %s\n", s.config.NodeName, a.URL())
+	if err == nil && r.asConsul {
+		_, err = io.WriteString(r.env.Stdout, "==> Consul agent running!\n")
 	}
-	return slog.New(slog.NewTextHandler(env.Stderr, handler))
+	if err != nil {
+		return fmt.Errorf("tell where the agent listens: %w", err)
+	}
+	s.logger.Info("agent started", "address", a.Addr().String(), "node", s.config.NodeName, "datacenter", s.config.Datacenter)
+	return nil
+}
+
+// start returns an agent that listens.
+func (s *setup) start() (*agent.Agent, error) {
+	if err := s.writePid(); err != nil {
+		return nil, err
+	}
+	cfg, err := s.agentConfig()
+	if err != nil {
+		return nil, err
+	}
+	a, err := agent.New(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, command.Advise(err, "An agent may be running already: use that one, or choose other ports with -http-port and -dns-port.")
+	}
+	return a, err
+}
+
+// clusterReason says why what is asked for needs a cluster, or is "".
+func (s *setup) clusterReason() string {
+	switch {
+	case s.config.BootstrapExpect > 1:
+		return fmt.Sprintf("bootstrap_expect is %d", s.config.BootstrapExpect)
+	}
+	for _, other := range s.config.Join {
+		if !s.isOwn(other) {
+			return "it is to join " + other
+		}
+	}
+	return ""
+}
+
+// isOwn reports whether the address is that of this very agent: the first of a cluster is often started to join itself.
+func (s *setup) isOwn(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = strings.Trim(address, "[]")
+	}
+	return host != "" && (host == s.config.BindAddr || host == s.config.AdvertiseAddr)
+}
+
+// keepsWhatItMust refuses to keep in memory what its user may take for kept, as Consul does.
+func (s *setup) keepsWhatItMust(dev, asConsul bool) error {
+	if dev || s.config.DataDir != "" || !asConsul && !s.config.Server {
+		return nil
+	}
+	return command.Advise(errors.New("data_dir cannot be empty"),
+		"Pass -data-dir FOLDER to keep what is registered and written, or -dev to keep nothing.")
 }

@@ -1,16 +1,27 @@
 package agentcmd_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,36 +31,29 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var errNoCluster = errors.New("there is no Consul here")
+
+func noCluster(context.Context, *command.Env, []string) error { return errNoCluster }
+
 func execute(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
 	env := &command.Env{Args: args, Stdout: stdout, Stderr: stderr}
-	c := agentcmd.New(env)
+	c := agentcmd.New(env, noCluster)
 	c.SetArgs(args)
 	return c.ExecuteContext(ctx)
 }
 
 func TestWrongUse(t *testing.T) {
 	for args, want := range map[string]string{
-		"-nod x":                 `unknown flag -nod; near: -node`,
-		"--nod x":                `unknown flag -nod; near: -node`,
-		"-frobnicate":            `unknown flag -frobnicate; see panda agent -help`,
-		"-http-port x":           `invalid value "x" for flag -http-port`,
-		"-http-port":             `flag needs an argument: -http-port`,
-		"-http-port 70000":       `flag -http-port 70000: not a port`,
-		"-http-port=-1":          `flag -http-port -1: not a port`,
-		"-bind 0.0.0.0":          `flag -bind "0.0.0.0"`,
-		"-bind name":             `flag -bind "name"`,
-		"-client name":           `flag -client "name"`,
-		"-datacenter a.b":        `flag -datacenter "a.b"`,
-		"-log-level loud":        `flag -log-level "loud": not one of debug, err, error, info, trace, warn`,
-		"-dev=false":             `flag -dev=false is not supported`,
-		"-dev extra":             `unexpected argument "extra"`,
-		"-server":                `flag -server is not supported: this agent serves one machine`,
-		"--server":               `flag -server is not supported`,
-		"-dev -data-dir=/tmp":    `flag -data-dir is not supported: this agent keeps everything in memory`,
-		"-node x -ui":            `flag -ui is not supported`,
-		"-config-dir x":          `flag -config-dir is not supported`,
-		"-node n -retry-join a":  `flag -retry-join is not supported`,
-		"-node -server -join=10": `flag -join is not supported`,
+		"-nod x":                       `unknown flag -nod; near: -node`,
+		"--nod x":                      `unknown flag -nod; near: -node`,
+		"-frobnicate":                  `unknown flag -frobnicate; see panda agent -help`,
+		"-http-port x":                 `invalid value "x" for flag -http-port: not an integer`,
+		"-http-port":                   `flag needs an argument: -http-port`,
+		"-node-meta x":                 `invalid value "x" for flag -node-meta: not key:value`,
+		"-ui=maybe":                    `invalid boolean value "maybe" for -ui: not true or false`,
+		"-dev extra":                   `unexpected argument "extra"`,
+		"-allow-write-http-from ::1/8": `flag -allow-write-http-from is not supported`,
+		"-dev -segment x":              `flag -segment is not supported: it is Consul Enterprise's`,
 	} {
 		var out, log bytes.Buffer
 		err := execute(t.Context(), &out, &log, strings.Fields(args)...)
@@ -58,6 +62,41 @@ func TestWrongUse(t *testing.T) {
 		}
 		if out.Len() > 0 {
 			t.Errorf("%s: printed %s", args, out.String())
+		}
+	}
+}
+
+// TestWrongSettings holds what is refused once flags and files are read together.
+func TestWrongSettings(t *testing.T) {
+	for args, want := range map[string]string{
+		"-dev -http-port 70000":                   `ports.http: invalid port: 70000`,
+		"-dev -http-port -1":                      `no address to listen on`,
+		"-dev -bind name":                         `bind_addr "name" is not an IP address`,
+		"-dev -advertise 0.0.0.0":                 `Advertise address cannot be 0.0.0.0, :: or [::]`,
+		"-dev -client name":                       `client_addr: invalid ip address: name`,
+		"-dev -bind {{GetPublicIP}}":              `address template {{GetPublicIP}} is not supported`,
+		"-dev -datacenter a.b":                    `datacenter can only contain lowercase alphanumeric, - or _ characters. received: "a.b"`,
+		"-dev -node-id x":                         `node_id "x" is not a UUID`,
+		"-dev -log-level loud":                    `log_level "loud": not one of debug, err, error, info, trace, warn`,
+		"-dev -config-format yaml":                `-config-format must be either 'hcl' or 'json'`,
+		"-dev -config-file /no/such":              `read configuration: stat /no/such: no such file`,
+		"-dev -hcl acl={enabled=true}":            `flags-0.hcl:1: acl.enabled is not supported`,
+		"-dev -hcl nmae=1":                        `flags-0.hcl:1: unknown key nmae`,
+		"-dev -https-port 0 -hcl cert_file=\"x\"": `read the certificate of HTTPS`,
+		"-server":                                  `data_dir cannot be empty`,
+		"-server -bootstrap -bootstrap-expect 1":   `are mutually exclusive`,
+		"-server -bootstrap-expect 3 -data-dir /x": errNoCluster.Error(),
+		"-dev -retry-join 10.0.0.1 -join 10.0.0.2": errNoCluster.Error(),
+		"-dev -hcl retry_join=[\"10.0.0.3\"]":      errNoCluster.Error(),
+		"-dev -log-file /no/such/folder/log":       `open log file`,
+		"-dev -http-port 0 -pid-file /no/such/pid": `write pid file`,
+	} {
+		var out, log bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of an agent that runs all the same
+		err := execute(ctx, &out, &log, strings.Fields(args)...)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) || command.ExitCode(err) != command.ExitFailed {
+			t.Errorf("%s: %v (exit %d), want %q and exit 1", args, err, command.ExitCode(err), want)
 		}
 	}
 }
@@ -149,5 +188,212 @@ func TestClosedOutputEndsTheAgent(t *testing.T) {
 	err := execute(t.Context(), brokenWriter{}, &log, "-dev", "-http-port", "0")
 	if err == nil || !strings.Contains(err.Error(), "tell where the agent listens") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// running is the command while it runs.
+type running struct {
+	url    string
+	client *http.Client
+	ended  chan error
+	log    *syncBuffer
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// start runs the command until the test ends, and returns once it listens.
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	printed, stdout := io.Pipe()
+	r := &running{client: &http.Client{Transport: &http.Transport{}}, ended: make(chan error, 1), log: new(syncBuffer)}
+	go func() {
+		err := execute(ctx, stdout, r.log, args...)
+		_ = stdout.CloseWithError(errors.New("the command has ended"))
+		r.ended <- err
+	}()
+	line, err := bufio.NewReader(printed).ReadString('\n')
+	if err != nil {
+		cancel()
+		t.Fatal(err, <-r.ended)
+	}
+	r.url = strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:])
+	t.Cleanup(func() {
+		cancel()
+		r.client.CloseIdleConnections()
+		if err := <-r.ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+		r.ended <- nil
+	})
+	return r
+}
+
+func (r *running) do(t *testing.T, method, path string) (status int, body, index string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, r.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(content), answer.Header.Get("X-Consul-Index")
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	web, db := filepath.Join(dir, "web.json"), filepath.Join(dir, "db.hcl")
+	write(t, web, `{"service": {"name": "web", "port": 80, "check": {"ttl": "1h"}}}`)
+	r := start(t, "-dev", "-http-port", "0", "-config-dir", dir)
+	_, services, _ := r.do(t, http.MethodGet, "/v1/catalog/services")
+	if !strings.Contains(services, `"web"`) {
+		t.Fatalf("at the start: %s", services)
+	}
+	write(t, db, `service { name = "db" }`)
+	if err := os.Remove(web); err != nil {
+		t.Fatal(err)
+	}
+	if status, text, _ := r.do(t, http.MethodPut, "/v1/agent/reload"); status != http.StatusOK {
+		t.Fatalf("reload: %d %s", status, text)
+	}
+	if _, services, _ = r.do(t, http.MethodGet, "/v1/catalog/services"); !strings.Contains(services, `"db"`) || strings.Contains(services, `"web"`) {
+		t.Errorf("after a reload: %s", services)
+	}
+	write(t, web, `{"service": {"nmae": "web"}}`)
+	status, text, _ := r.do(t, http.MethodPut, "/v1/agent/reload")
+	if _, after, _ := r.do(t, http.MethodGet, "/v1/catalog/services"); status != http.StatusInternalServerError || !strings.Contains(text, "web.json:1: unknown key service.nmae") || after != services {
+		t.Errorf("a bad file: %d %s, then %s", status, text, after)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	dir := t.TempDir()
+	pid, log := filepath.Join(dir, "pid"), filepath.Join(dir, "log")
+	r := start(t, "-http-port", "0", "-pid-file", pid, "-log-file", log, "-client", "127.0.0.1 ::1")
+	if written, err := os.ReadFile(pid); err != nil || string(written) != strconv.Itoa(os.Getpid()) {
+		t.Errorf("pid file: %q, %v", written, err)
+	}
+	if status, text, _ := r.do(t, http.MethodPut, "/v1/agent/leave"); status != http.StatusOK {
+		t.Fatalf("leave: %d %s", status, text)
+	}
+	err := <-r.ended
+	r.ended <- err
+	if _, gone := os.Stat(pid); !errors.Is(gone, os.ErrNotExist) {
+		t.Errorf("the pid file is still there: %v", gone)
+	}
+	if written, err := os.ReadFile(log); err != nil || string(written) != r.log.String() || !strings.Contains(string(written), "agent stopped") {
+		t.Errorf("log file: %q, %v", written, err)
+	}
+}
+
+func TestUnixSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "panda") // short, as the path of a socket must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	_ = stale.Close() // as a killed agent leaves it
+	r := start(t, "-dev", "-hcl", `addresses { http = "unix://`+path+`" }`)
+	r.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+	if r.url != "unix://"+path {
+		t.Errorf("listens on %s", r.url)
+	}
+	r.url = "http://localhost"
+	if status, _, _ := r.do(t, http.MethodGet, "/v1/agent/self"); status != http.StatusOK {
+		t.Errorf("got %d", status)
+	}
+}
+
+func TestHTTPS(t *testing.T) {
+	lender := httptest.NewTLSServer(nil) // its certificate
+	defer lender.Close()
+	dir := t.TempDir()
+	certificate := lender.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	write(t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})))
+	write(t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	settings := fmt.Sprintf("cert_file = %q\nkey_file = %q\n", certFile, keyFile)
+
+	r := start(t, "-dev", "-http-port", "-1", "-https-port", "0", "-hcl", settings)
+	r.client = lender.Client()
+	if status, _, _ := r.do(t, http.MethodGet, "/v1/agent/self"); status != http.StatusOK || !strings.HasPrefix(r.url, "https://") {
+		t.Errorf("%s: %d", r.url, status)
+	}
+	strict := start(t, "-dev", "-http-port", "-1", "-https-port", "0", "-hcl", settings+fmt.Sprintf("ca_file = %q\nverify_incoming_https = true", certFile))
+	if answer, err := lender.Client().Get(strict.url); err == nil {
+		_ = answer.Body.Close()
+		t.Error("a client without a certificate was served")
+	}
+}
+
+func TestClusterIsHandedOver(t *testing.T) {
+	var got []string
+	env := &command.Env{Stdout: io.Discard, Stderr: io.Discard}
+	c := agentcmd.New(env, func(_ context.Context, _ *command.Env, args []string) error {
+		got = args
+		return nil
+	})
+	c.SetArgs([]string{"-server", "-bootstrap-expect=3", "-data-dir", "/no/such"})
+	if err := c.ExecuteContext(t.Context()); err != nil || !slices.Equal(got, []string{"agent", "-server", "-bootstrap-expect=3", "-data-dir", "/no/such"}) {
+		t.Errorf("%v, %q", err, got)
+	}
+}
+
+func TestAsConsulWantsADataDir(t *testing.T) {
+	c := agentcmd.New(&command.Env{Stdout: io.Discard, Stderr: io.Discard}, noCluster, agentcmd.AsConsul())
+	c.SetArgs([]string{"-http-port", "0"})
+	if err := c.ExecuteContext(t.Context()); err == nil || err.Error() != "data_dir cannot be empty" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestJoiningItselfIsNoCluster starts the first agent of the notes' commands alone.
+func TestJoiningItselfIsNoCluster(t *testing.T) {
+	r := start(t, "-server", "-bootstrap-expect", "1", "-data-dir", t.TempDir(), "-node=n1", "-bind=127.0.0.1", "-ui", "-rejoin",
+		"-join", "127.0.0.1", "-retry-join=127.0.0.1:8301", "-client", "127.0.0.1", "-http-port", "0", "-dns-port", "0")
+	if status, body, _ := r.do(t, http.MethodGet, "/ui/services"); status != http.StatusOK || !strings.Contains(body, "consul") {
+		t.Errorf("the pages: %d %.200s", status, body)
 	}
 }

@@ -1,0 +1,14 @@
+//go:build unix
+
+package check
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// isolate makes the program lead a process group, all of which is killed when its context is done.
+func isolate(command *exec.Cmd) {
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+}
