@@ -48,7 +48,7 @@ func TestManyWatchers(t *testing.T) {
 		if err != nil {
 			t.Fatalf("watcher %d of %d: %v", n, count, err)
 		}
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 		watchers[n] = conn
 		if _, err := fmt.Fprintf(conn, "GET /v1/health/service/web?index=%d&wait=5m HTTP/1.1\r\nHost: localhost\r\n\r\n", index); err != nil {
 			t.Fatal(err)

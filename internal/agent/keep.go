@@ -28,7 +28,7 @@ func keep(cfg *Config) (*keeper, error) {
 		// An agent that starts anew begins above the indexes of its former lives, so that a client that
 		// waits on an old one learns what is true now. Microseconds outrun any rate of writes, and such an
 		// index is still exact where numbers are floating point.
-		k := &keeper{catalog: catalog.New(uint64(time.Now().UnixMicro())), close: func() error { return nil }} //nolint:gosec // after 1970
+		k := &keeper{catalog: catalog.New(uint64(time.Now().UnixMicro())), close: func() error { return nil }}
 		return k, introduce(k.catalog, cfg, cmp.Or(cfg.NodeID, uuid.New()))
 	}
 	s, err := store.Open(cfg.DataDir, cfg.Logger)

@@ -45,7 +45,7 @@ type child struct {
 
 func startChild(t *testing.T, dir string) *child {
 	t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestChild$"), stderr: new(safeBuffer)} //nolint:gosec // this test
+	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestChild$"), stderr: new(safeBuffer)}
 	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
 	c.cmd.Stderr = c.stderr
 	out, err := c.cmd.StdoutPipe()
@@ -106,13 +106,13 @@ func TestKill(t *testing.T) {
 		compare(t, c.url, known, round)
 		var done atomic.Int64
 		enough, killed := make(chan struct{}), make(chan struct{})
-		target := 20 + rand.Int64N(80) //nolint:gosec // when the crash comes
+		target := 20 + rand.Int64N(80)
 		var running sync.WaitGroup
 		for w := range writers {
 			running.Go(func() {
 				client := &http.Client{Transport: &http.Transport{}}
 				defer client.CloseIdleConnections()
-				for at := w; ; at = w + writers*rand.IntN(perWriter) { //nolint:gosec // any
+				for at := w; ; at = w + writers*rand.IntN(perWriter) {
 					known[at].tried = n.Add(1)
 					if !register(client, c.url, "web-"+strconv.Itoa(at), known[at].tried) {
 						break

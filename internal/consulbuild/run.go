@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,7 +34,7 @@ func (c *Config) tool() (string, error) {
 
 func (c *Config) environ(work string) []string {
 	// The temporary files are in the folder that is removed, whatever happens to the go command.
-	return append(c.Environ[:len(c.Environ):len(c.Environ)], "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOTMPDIR="+work, "PWD="+work)
+	return append(slices.Clip(c.Environ), "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "CGO_ENABLED=0", "GOTMPDIR="+work, "PWD="+work)
 }
 
 // runner runs go commands in one folder.
@@ -45,7 +46,7 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context, arguments ...string) error {
-	cmd := exec.CommandContext(ctx, r.tool, arguments...)
+	cmd := exec.CommandContext(ctx, r.tool, arguments...) //nolint:gosec // the Go tool
 	cmd.Dir, cmd.Env = r.folder, r.environ
 	output := &lines{each: r.line}
 	cmd.Stdout, cmd.Stderr = output, output

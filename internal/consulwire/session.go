@@ -70,7 +70,7 @@ func (s *SessionCreation) UnmarshalJSON(data []byte) error {
 		delay = time.Duration(given)
 	}
 	if delay < leastNanoseconds {
-		delay *= time.Second
+		delay *= time.Second //nolint:durationcheck // a small number is one of seconds, as in Consul
 	}
 	s.LockDelay = delay
 	return nil

@@ -50,7 +50,7 @@ func (w *Writer) CreateSession(session *consulwire.Session) error {
 			return fmt.Errorf("Missing check '%s' registration", id) //nolint:staticcheck // Consul's text, which clients see
 		}
 		if check.Status == consulwire.Critical {
-			return fmt.Errorf("Check '%s' is in %s state", id, check.Status) //nolint:staticcheck // Consul's text
+			return fmt.Errorf("Check '%s' is in %s state", id, check.Status)
 		}
 	}
 	own := *session

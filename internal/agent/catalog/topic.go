@@ -144,7 +144,7 @@ func (w *Writer) forgetAll() {
 }
 
 func (w *Writer) exists(t Topic) bool {
-	switch t.kind {
+	switch t.kind { //nolint:exhaustive // the others are always there
 	case "service":
 		return one[Instance](w.View, tableServices, byName, t.name) != nil
 	case "node":

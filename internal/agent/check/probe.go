@@ -166,7 +166,7 @@ func (d *Definition) probeH2PING(ctx context.Context) Result {
 	defer func() { _ = conn.Close() }() // the answer is in hand
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	client, err := (&http2.Transport{AllowHTTP: !d.H2PINGUseTLS}).NewClientConn(conn)
+	client, err := (&http2.Transport{AllowHTTP: !d.H2PINGUseTLS}).NewClientConn(conn) //nolint:staticcheck // that of net/http has no ping
 	if err != nil {
 		return criticalf("Failed to create client connection %s", err)
 	}

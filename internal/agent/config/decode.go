@@ -82,12 +82,12 @@ type reader struct {
 
 func (r *reader) fail(line int, format string, args ...any) {
 	if len(r.problems) < mostProblems {
-		r.problems = append(r.problems, &Problem{r.file, line, fmt.Sprintf(format, args...)})
+		r.problems = append(r.problems, &FileError{r.file, line, fmt.Sprintf(format, args...)})
 	}
 }
 
 func (r *reader) warn(line int, format string, args ...any) {
-	r.warnings = append(r.warnings, (&Problem{r.file, line, fmt.Sprintf(format, args...)}).Error())
+	r.warnings = append(r.warnings, (&FileError{r.file, line, fmt.Sprintf(format, args...)}).Error())
 }
 
 // decode reads the object into a T. prefix is that of the keys in the table, and label names the object for people.

@@ -13,15 +13,15 @@ import (
 )
 
 // readHCL reads the first version of HCL, as Consul does.
-func readHCL(data []byte) (root value, problem *Problem) {
+func readHCL(data []byte) (root value, problem *FileError) {
 	// What the parser and its tokens do not expect they panic on.
 	defer func() {
 		if unexpected := recover(); unexpected != nil {
-			root, problem = value{}, &Problem{Text: fmt.Sprintf("not HCL: %v", unexpected)}
+			root, problem = value{}, &FileError{Text: fmt.Sprintf("not HCL: %v", unexpected)}
 		}
 	}()
 	if line := tooDeep(data); line > 0 {
-		return value{}, &Problem{Line: line, Text: fmt.Sprintf("more than %d objects and lists inside each other", maxDepth)}
+		return value{}, &FileError{Line: line, Text: fmt.Sprintf("more than %d objects and lists inside each other", maxDepth)}
 	}
 	file, err := parser.ParseDontErrorOnDuplicateKeys(data)
 	if err != nil {
@@ -29,16 +29,16 @@ func readHCL(data []byte) (root value, problem *Problem) {
 	}
 	items, ok := file.Node.(*ast.ObjectList)
 	if !ok {
-		return value{}, &Problem{Text: "the file holds no keys"}
+		return value{}, &FileError{Text: "the file holds no keys"}
 	}
 	return hclObject(items, 1)
 }
 
-func hclProblem(err error) *Problem {
+func hclProblem(err error) *FileError {
 	if at, ok := errors.AsType[*parser.PosError](err); ok {
-		return &Problem{Line: at.Pos.Line, Text: at.Err.Error()}
+		return &FileError{Line: at.Pos.Line, Text: at.Err.Error()}
 	}
-	return &Problem{Text: err.Error()}
+	return &FileError{Text: err.Error()}
 }
 
 // tooDeep returns the line of the bracket that is one too many, or 0. The parser calls itself for each, and a file full of
@@ -48,7 +48,7 @@ func tooDeep(data []byte) int {
 	tokens.Error = func(token.Pos, string) {} // the parser tells
 	depth := 0
 	for {
-		switch t := tokens.Scan(); t.Type {
+		switch t := tokens.Scan(); t.Type { //nolint:exhaustive // the others neither nest nor end
 		case token.LBRACE, token.LBRACK:
 			if depth++; depth > maxDepth {
 				return t.Pos.Line
@@ -61,14 +61,14 @@ func tooDeep(data []byte) int {
 	}
 }
 
-func hclObject(items *ast.ObjectList, line int) (value, *Problem) {
+func hclObject(items *ast.ObjectList, line int) (value, *FileError) {
 	v := value{kind: object, line: line, block: true}
 	for _, item := range items.Items {
 		if len(item.Keys) == 0 {
-			return value{}, &Problem{Line: item.Pos().Line, Text: "a value has no key"}
+			return value{}, &FileError{Line: item.Pos().Line, Text: "a value has no key"}
 		}
 		if len(item.Keys) > maxDepth {
-			return value{}, &Problem{Line: item.Pos().Line, Text: fmt.Sprintf("more than %d keys in a row", maxDepth)}
+			return value{}, &FileError{Line: item.Pos().Line, Text: fmt.Sprintf("more than %d keys in a row", maxDepth)}
 		}
 		inner, problem := hclValue(item.Val)
 		if problem != nil {
@@ -110,7 +110,7 @@ func hclKey(t token.Token) string {
 	return name
 }
 
-func hclValue(node ast.Node) (value, *Problem) {
+func hclValue(node ast.Node) (value, *FileError) {
 	switch n := node.(type) {
 	case *ast.LiteralType:
 		return hclLiteral(n.Token)
@@ -127,10 +127,10 @@ func hclValue(node ast.Node) (value, *Problem) {
 		}
 		return v, nil
 	}
-	return value{}, &Problem{Line: node.Pos().Line, Text: "neither a value, a list nor an object"}
+	return value{}, &FileError{Line: node.Pos().Line, Text: "neither a value, a list nor an object"}
 }
 
-func hclLiteral(t token.Token) (value, *Problem) {
+func hclLiteral(t token.Token) (value, *FileError) {
 	v := value{line: t.Pos.Line}
 	switch t.Type {
 	case token.BOOL:
@@ -138,19 +138,19 @@ func hclLiteral(t token.Token) (value, *Problem) {
 	case token.NUMBER:
 		n, err := strconv.ParseInt(t.Text, 0, 64)
 		if err != nil {
-			return value{}, &Problem{Line: v.line, Text: fmt.Sprintf("number %s is out of range", t.Text)}
+			return value{}, &FileError{Line: v.line, Text: fmt.Sprintf("number %s is out of range", t.Text)}
 		}
 		v.kind, v.text = number, strconv.FormatInt(n, 10)
 	case token.FLOAT:
 		f, err := strconv.ParseFloat(t.Text, 64)
 		if err != nil || math.IsInf(f, 0) {
-			return value{}, &Problem{Line: v.line, Text: fmt.Sprintf("number %s is out of range", t.Text)}
+			return value{}, &FileError{Line: v.line, Text: fmt.Sprintf("number %s is out of range", t.Text)}
 		}
 		v.kind, v.text = number, strconv.FormatFloat(f, 'g', -1, 64)
 	case token.STRING, token.HEREDOC:
 		v.kind, v.text = text, fmt.Sprint(t.Value())
 	default:
-		return value{}, &Problem{Line: v.line, Text: fmt.Sprintf("%s is not a value", t.Text)}
+		return value{}, &FileError{Line: v.line, Text: fmt.Sprintf("%s is not a value", t.Text)}
 	}
 	return v, nil
 }

@@ -16,7 +16,7 @@ type jsonReader struct {
 	counted int64 // up to here lines are counted
 }
 
-func readJSON(data []byte) (value, *Problem) {
+func readJSON(data []byte) (value, *FileError) {
 	r := &jsonReader{data: data, decoder: json.NewDecoder(bytes.NewReader(data)), line: 1}
 	r.decoder.UseNumber()
 	root, err := r.next(0)
@@ -30,7 +30,7 @@ func readJSON(data []byte) (value, *Problem) {
 	}
 	if err != nil {
 		r.countTo(r.decoder.InputOffset())
-		return value{}, &Problem{Line: r.lineOf(err), Text: plain(err)}
+		return value{}, &FileError{Line: r.lineOf(err), Text: plain(err)}
 	}
 	return root, nil
 }

@@ -21,7 +21,7 @@ const (
 
 // agentKeys says of every key of Consul's agent what becomes of it here.
 //
-//nolint:funlen // one table, kept in one place
+
 func agentKeys() table[Config] {
 	t := table[Config]{}
 	definitionKeys(t)

@@ -69,7 +69,7 @@ func (v *value) has(name string) bool {
 
 // says reports whether the value asks for anything: it is not what a switched-off or absent setting looks like.
 func (v *value) says() bool {
-	switch v.kind {
+	switch v.kind { //nolint:exhaustive // null asks for nothing
 	case boolean:
 		return v.yes
 	case text:
@@ -103,14 +103,14 @@ func (v *value) many() ([]value, bool) {
 	return v.items, v.kind == list
 }
 
-// Problem is what is wrong with a file. Line is 0 where it is not known.
-type Problem struct {
+// FileError is what is wrong with a file. Line is 0 where it is not known.
+type FileError struct {
 	File string
 	Line int
 	Text string
 }
 
-func (p *Problem) Error() string {
+func (p *FileError) Error() string {
 	if p.Line == 0 {
 		return p.File + ": " + p.Text
 	}
@@ -118,9 +118,9 @@ func (p *Problem) Error() string {
 }
 
 // read returns the tree of a file's content, whose format is "json" or "hcl". An empty file is an empty object.
-func read(format string, data []byte) (value, *Problem) {
+func read(format string, data []byte) (value, *FileError) {
 	if len(data) > maxFileSize {
-		return value{}, &Problem{Text: fmt.Sprintf("a configuration file may have %d MiB at the most", maxFileSize>>20)}
+		return value{}, &FileError{Text: fmt.Sprintf("a configuration file may have %d MiB at the most", maxFileSize>>20)}
 	}
 	if strings.TrimSpace(string(data)) == "" {
 		return value{kind: object}, nil

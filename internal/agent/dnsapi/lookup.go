@@ -3,6 +3,7 @@ package dnsapi
 import (
 	"encoding/hex"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -90,12 +91,12 @@ func (l *lookup) resolve(name string) outcome {
 
 // split cuts the labels at the last that says what kind of name it is. A SRV query may leave out "service".
 func split(labels []string, qtype uint16) (kind string, parts, suffixes []string) {
-	for i := len(labels) - 1; i >= 0; i-- {
-		switch labels[i] {
+	for i, label := range slices.Backward(labels) {
+		switch label {
 		case "service", "connect", "virtual", "ingress", "node", "query", "addr":
-			return labels[i], labels[:i], labels[i+1:]
+			return label, labels[:i], labels[i+1:]
 		default:
-			if qtype == dns.TypeSRV && strings.HasPrefix(labels[i], "_") {
+			if qtype == dns.TypeSRV && strings.HasPrefix(label, "_") {
 				return "service", labels[:i+1], labels[i+1:]
 			}
 		}

@@ -37,7 +37,7 @@ func (s *settings) order() []string {
 		return s.recursors
 	}
 	recursors := slices.Clone(s.recursors)
-	rand.Shuffle(len(recursors), func(i, j int) { recursors[i], recursors[j] = recursors[j], recursors[i] })
+	rand.Shuffle(len(recursors), func(i, j int) { recursors[i], recursors[j] = recursors[j], recursors[i] }) //nolint:gosec // spreads load; nothing secret depends on it
 	return recursors
 }
 

@@ -88,7 +88,7 @@ func TestEndsWithClientsConnected(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 		if _, err := conn.Write([]byte(part)); err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ func (l *lookup) service(name, tag string) outcome {
 	if name == "" {
 		return failed
 	}
-	found := false
+	var found bool
 	entries := l.set.pools.of(l.view, name)
 	if l.qtype == dns.TypeSRV {
 		found = l.srv(entries, tag, l.set.serviceTTL(name))
@@ -92,7 +92,7 @@ func (l *lookup) srv(entries []*entry, tag string, ttl uint32) (found bool) {
 func (l *lookup) addSRV(e *entry, ttl uint32) {
 	at := l.locate(e)
 	suffix := "." + l.server.cfg.Datacenter + "." + l.domain
-	target := ""
+	var target string
 	switch {
 	case at.ip == nil:
 		target = at.host

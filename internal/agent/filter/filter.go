@@ -41,7 +41,7 @@ func Compile[T any](expression string) (Filter[T], error) {
 	}
 	fits, err := compile(expression, reflect.TypeFor[T]())
 	if err != nil {
-		return Filter[T]{}, fmt.Errorf(notCompiled+": %w", err)
+		return Filter[T]{}, fmt.Errorf(notCompiled+": %w", err) //nolint:staticcheck // Consul's text
 	}
 	return Filter[T]{fits}, nil
 }

@@ -107,7 +107,7 @@ func operators(t reflect.Type) []grammar.MatchOperator {
 func operation(m *grammar.MatchExpression, t reflect.Type) (predicate, error) {
 	var test predicate
 	var err error
-	switch m.Operator { //nolint:exhaustive // operators has let no other pass
+	switch m.Operator {
 	case grammar.MatchEqual, grammar.MatchNotEqual:
 		test, err = equals(m, t)
 	case grammar.MatchIn, grammar.MatchNotIn:
@@ -139,7 +139,7 @@ func equals(m *grammar.MatchExpression, t reflect.Type) (predicate, error) {
 	raw := m.Value.Raw
 	var err error
 	var test predicate
-	switch t.Kind() { //nolint:exhaustive // operators has let no other pass
+	switch t.Kind() {
 	case reflect.Bool:
 		var want bool
 		want, err = strconv.ParseBool(raw)
@@ -156,7 +156,7 @@ func equals(m *grammar.MatchExpression, t reflect.Type) (predicate, error) {
 		test = func(v reflect.Value) bool { return v.String() == raw }
 	}
 	if err != nil {
-		return nil, fmt.Errorf(notCoerced+": %w", raw, m.Selector, err)
+		return nil, fmt.Errorf(notCoerced+": %w", raw, m.Selector, err) //nolint:staticcheck // Consul's text
 	}
 	return test, nil
 }
@@ -182,7 +182,7 @@ func contains(raw string, t reflect.Type) predicate {
 func matches(raw string) (predicate, error) {
 	pattern, err := regexp.Compile(raw)
 	if err != nil {
-		return nil, fmt.Errorf(notPattern+": %w", raw, err)
+		return nil, fmt.Errorf(notPattern+": %w", raw, err) //nolint:staticcheck // Consul's text
 	}
 	return func(v reflect.Value) bool { return pattern.MatchString(v.String()) }, nil
 }

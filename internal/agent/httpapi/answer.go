@@ -26,7 +26,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, never sniffed; a client that is gone needs no answer
+	_, _ = w.Write([]byte(text))
 }
 
 func (h *Handler) writeJSON(w http.ResponseWriter, r *http.Request, status int, answer any) {
@@ -54,7 +54,7 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a test's recorder has none
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone needs no answer
+	_, _ = w.Write(body) //nolint:gosec // JSON, never sniffed; a client that is gone needs no answer
 }
 
 func pretty(r *http.Request) bool { return r.URL.Query().Has("pretty") }

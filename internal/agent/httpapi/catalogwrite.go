@@ -140,14 +140,14 @@ func (r *registration) rename(before *consulwire.Node) error {
 	same := r.NodeByID(r.wanted.ID)
 	if same == nil || !strings.EqualFold(same.Node, r.wanted.Node) {
 		if before != nil && !strings.EqualFold(before.ID, r.wanted.ID) && (before.ID != "" || same != nil) && r.alive(before) {
-			return fmt.Errorf("Error while renaming Node ID: %q: %w", r.wanted.ID, reserved(r.wanted, before)) //nolint:staticcheck // Consul's text
+			return fmt.Errorf("Error while renaming Node ID: %q: %w", r.wanted.ID, reserved(r.wanted, before))
 		}
 	}
 	if same == nil || strings.EqualFold(same.Node, r.wanted.Node) {
 		return nil
 	}
 	if strings.EqualFold(same.Node, r.own) {
-		return fmt.Errorf("Error while renaming Node ID: %q: it is the ID of this agent's own node %s", r.wanted.ID, r.own) //nolint:staticcheck // begins as Consul's
+		return fmt.Errorf("Error while renaming Node ID: %q: it is the ID of this agent's own node %s", r.wanted.ID, r.own)
 	}
 	r.DeleteNode(same.Node)
 	return nil

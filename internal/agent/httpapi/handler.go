@@ -192,25 +192,34 @@ func badRequest(format string, args ...any) error {
 }
 
 func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusInternalServerError, err.Error()
-	if e, ok := errors.AsType[*statusError](err); ok {
-		status = e.status
-	} else if e, ok := errors.AsType[*registrar.InvalidError](err); ok {
-		status, text = http.StatusBadRequest, "Bad request: "+e.Reason
-	} else if e, ok := errors.AsType[*registrar.UnknownServiceError](err); ok {
-		status = http.StatusNotFound
-		text = fmt.Sprintf("Unknown service ID %q. Ensure that the service ID is passed, not the service name.", e.ID)
-	} else if e, ok := errors.AsType[*registrar.UnknownCheckError](err); ok {
-		status = http.StatusNotFound
-		text = fmt.Sprintf("Unknown check ID %q. Ensure that the check ID is passed, not the check name.", e.ID)
-	} else if e, ok := errors.AsType[*registrar.RefusedError](err); ok {
-		text = e.Reason
-	} else if errors.Is(err, check.ErrNotTTL) {
-		text = fmt.Sprintf("CheckID %q does not have associated TTL", r.PathValue("id"))
-	} else {
+	status, text, known := told(r, err)
+	if !known {
 		h.cfg.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeText(w, status, text)
+}
+
+// told returns what the client is told of the error, and whether the error is the client's rather than the agent's.
+func told(r *http.Request, err error) (status int, text string, known bool) {
+	if e, ok := errors.AsType[*statusError](err); ok {
+		return e.status, err.Error(), true
+	}
+	if e, ok := errors.AsType[*registrar.InvalidError](err); ok {
+		return http.StatusBadRequest, "Bad request: " + e.Reason, true
+	}
+	if e, ok := errors.AsType[*registrar.UnknownServiceError](err); ok {
+		return http.StatusNotFound, fmt.Sprintf("Unknown service ID %q. Ensure that the service ID is passed, not the service name.", e.ID), true
+	}
+	if e, ok := errors.AsType[*registrar.UnknownCheckError](err); ok {
+		return http.StatusNotFound, fmt.Sprintf("Unknown check ID %q. Ensure that the check ID is passed, not the check name.", e.ID), true
+	}
+	if e, ok := errors.AsType[*registrar.RefusedError](err); ok {
+		return http.StatusInternalServerError, e.Reason, true
+	}
+	if errors.Is(err, check.ErrNotTTL) {
+		return http.StatusInternalServerError, fmt.Sprintf("CheckID %q does not have associated TTL", r.PathValue("id")), true
+	}
+	return http.StatusInternalServerError, err.Error(), false
 }
 
 // bodyTimeout bounds how long the body of a request may take to arrive.

@@ -204,7 +204,7 @@ func (h *Handler) metricsStream(w http.ResponseWriter, r *http.Request) (any, er
 	controller := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	if err := controller.Flush(); err != nil {
-		return written, nil //nolint:nilerr // the client is gone
+		return written, nil
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "    ")
@@ -217,7 +217,7 @@ func (h *Handler) metricsStream(w http.ResponseWriter, r *http.Request) (any, er
 		case <-ticks.C:
 		}
 		_ = controller.SetWriteDeadline(time.Now().Add(streamTimeout))
-		if encoder.Encode(h.summary()) != nil || controller.Flush() != nil {
+		if err := encoder.Encode(h.summary()); err != nil || controller.Flush() != nil {
 			return written, nil
 		}
 	}

@@ -87,17 +87,17 @@ func TestMonitorWithoutLog(t *testing.T) {
 func TestReloadAndLeave(t *testing.T) {
 	h, _ := newHandler(t)
 	url, client := serve(t, h)
-	if response, text := fetch(t, client, http.MethodPut, url+"/v1/agent/leave", ""); response.StatusCode != 500 {
+	if response, text := fetch(t, client, http.MethodPut, url+"/v1/agent/leave", ""); response.StatusCode != http.StatusInternalServerError {
 		t.Errorf("left without a way to: %d %s", response.StatusCode, text)
 	}
 	called := ""
 	h.cfg.Reload = func(context.Context) error { called += "reload "; return fmt.Errorf("read a.json: no") }
 	h.cfg.Leave = func(context.Context) error { called += "leave"; return nil }
 	response, text := fetch(t, client, http.MethodPut, url+"/v1/agent/reload", "")
-	if response.StatusCode != 500 || text != "read a.json: no" {
+	if response.StatusCode != http.StatusInternalServerError || text != "read a.json: no" {
 		t.Errorf("reload: %d %s", response.StatusCode, text)
 	}
-	if response, text := fetch(t, client, http.MethodPut, url+"/v1/agent/leave", ""); response.StatusCode != 200 || text != "" || called != "reload leave" {
+	if response, text := fetch(t, client, http.MethodPut, url+"/v1/agent/leave", ""); response.StatusCode != http.StatusOK || text != "" || called != "reload leave" {
 		t.Errorf("leave: %d %s, called %s", response.StatusCode, text, called)
 	}
 }

@@ -56,13 +56,8 @@ func TestNodeIDs(t *testing.T) {
 		"1111-1111-2222-4333-8444-55555555555": "uuid is improperly formatted",
 		"z1111111-2222-4333-8444-555555555555": "encoding/hex: invalid byte: U+007A 'z'",
 	} {
-		err := uuid(id)
-		if got := ""; err != nil {
-			if got = err.Error(); got != want {
-				t.Errorf("%s: %v", id, err)
-			}
-		} else if want != "" {
-			t.Errorf("%s is taken", id)
+		if err := uuid(id); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%s: %v, want %q", id, err, want)
 		}
 	}
 }

@@ -94,7 +94,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 	return int64(level) >= h.hub.lowest.Load()
 }
 
-func (h *handler) Handle(_ context.Context, r slog.Record) error { //nolint:gocritic // slog's signature
+func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	h.hub.mu.RLock()
 	defer h.hub.mu.RUnlock()
 	var text, object []byte

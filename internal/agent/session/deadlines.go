@@ -74,7 +74,7 @@ func (q queue) Swap(a, b int) {
 
 // Push and Pop are for the heap alone.
 func (q *queue) Push(item any) {
-	added := item.(*deadline) //nolint:errcheck,forcetypeassert // the heap is given nothing else
+	added := item.(*deadline) //nolint:forcetypeassert // the heap is given nothing else
 	added.place = len(*q)
 	*q = append(*q, added)
 }

@@ -128,7 +128,7 @@ func TestCrashAnywhere(t *testing.T) {
 
 func crash(t *testing.T, name string, power bool, at, writes int) {
 	t.Helper()
-	d := newMemDisk(uint64(at)) //nolint:gosec // positive
+	d := newMemDisk(uint64(at))
 	known := history{}
 	for life := 1; life <= 3; life++ {
 		d.crashAt = at * life % 97
@@ -139,9 +139,9 @@ func crash(t *testing.T, name string, power bool, at, writes int) {
 		least := h.written
 		if power {
 			least = h.settled
-			d = d.afterPowerCut(uint64(at*10 + life)) //nolint:gosec // positive
+			d = d.afterPowerCut(uint64(at*10 + life))
 		} else {
-			d = d.afterKill(uint64(at*10 + life)) //nolint:gosec // positive
+			d = d.afterKill(uint64(at*10 + life))
 		}
 		s, err := open(d.afterKill(1), silent, start, small) // looks without changing what the next life finds
 		if err != nil {

@@ -70,7 +70,7 @@ func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the folder that the user names
 	if err != nil {
 		return err
 	}

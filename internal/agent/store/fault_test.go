@@ -20,7 +20,7 @@ func TestFullDisk(t *testing.T) {
 	whole := newMemDisk(0)
 	run(t, whole, 0, writes)
 	for at := 3; at <= whole.ops; at++ { // the first two make the first journal: no agent starts without it
-		d := newMemDisk(uint64(at)) //nolint:gosec // positive
+		d := newMemDisk(uint64(at))
 		d.fault = func(n int, op, _ string) error {
 			if n >= at && n < at+3 && op != "fsync" && op != "sync" {
 				return errFull

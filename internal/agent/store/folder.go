@@ -33,7 +33,7 @@ func prepare(dir string) (unlock func() error, err error) {
 	unlock, err = lock(path)
 	if errors.Is(err, errLocked) {
 		owner := "another agent"
-		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
+		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 { //nolint:gosec // in the folder that the user names
 			owner += ", process " + strings.TrimSpace(string(pid))
 		}
 		return nil, fmt.Errorf("use data dir %s: %s, uses it; stop that one or choose another folder", dir, owner)

@@ -92,7 +92,7 @@ func newReader(f file, name, magic string, sequence uint64) (*reader, error) {
 		return nil, &versionError{version: v}
 	}
 	want, seed := header(magic, sequence, binary.BigEndian.Uint64(b[20:]))
-	if string(b) != string(want) {
+	if !bytes.Equal(b, want) {
 		return nil, &damage{why: "the checksum of the header is wrong, or it is the header of another file", end: size}
 	}
 	r.seed, r.offset = seed, headerSize

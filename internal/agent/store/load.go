@@ -85,7 +85,7 @@ func (s *Store) files() (snapshot uint64, journals []uint64, err error) {
 		return 0, nil, s.missing(journalName(snapshot))
 	}
 	for n, sequence := range journals {
-		want := max(snapshot, 1) + uint64(n) //nolint:gosec // a position in a list
+		want := max(snapshot, 1) + uint64(n)
 		if sequence != want && n == 0 && snapshot == 0 {
 			return 0, nil, s.missing(snapshotName(sequence))
 		}

@@ -13,7 +13,7 @@ var errLocked = errors.New("the file is locked")
 
 // lock takes the file for this process until unlock or the process's end, and writes the process's ID into it.
 func lock(path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, onlyOwner)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, onlyOwner) //nolint:gosec // in the folder that the user names
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,8 @@ func (p *payload) add(c catalog.Change) error {
 		}
 		b = append(append(b, `,"Row":`...), row...)
 	}
-	p.bytes = append(b, '}')
+	b = append(b, '}')
+	p.bytes = b
 	return nil
 }
 

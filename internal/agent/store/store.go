@@ -70,7 +70,7 @@ func Open(dir string, logger *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
-	s, err := open(d, logger, uint64(time.Now().UnixMicro()), leastJournal) //nolint:gosec // after 1970
+	s, err := open(d, logger, uint64(time.Now().UnixMicro()), leastJournal)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("load data dir %s: %w", dir, err), unlock())
 	}

@@ -99,7 +99,7 @@ const languageKept = 365 * 24 * time.Hour
 func (h *Handler) setLanguage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	if to := language(query.Get("to")); known(to) {
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // a language is no secret, and the agent mostly speaks plain HTTP
 			Name: languageCookie, Value: string(to), Path: Root, MaxAge: int(languageKept.Seconds()),
 			HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
@@ -108,5 +108,5 @@ func (h *Handler) setLanguage(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(back, Root) || strings.Contains(back, `\`) {
 		back = Root
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // a page of this site: it begins with /ui/
 }

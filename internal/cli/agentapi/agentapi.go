@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -238,9 +239,7 @@ func (a *Agent) Do(ctx context.Context, method, path string, query url.Values, b
 	target.Path += path
 	all := make(url.Values)
 	for _, values := range []url.Values{a.query, query} {
-		for name, value := range values {
-			all[name] = value
-		}
+		maps.Copy(all, values)
 	}
 	target.RawQuery = all.Encode()
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))

@@ -77,7 +77,7 @@ func listenOn(protocol, own, all string, port int) ([]string, error) {
 		return nil, err
 	}
 	var addresses []string
-	for _, address := range strings.Fields(expanded) {
+	for address := range strings.FieldsSeq(expanded) {
 		if strings.HasPrefix(address, "unix://") {
 			addresses = append(addresses, address)
 			continue

@@ -141,8 +141,7 @@ func (s *setup) start() (*agent.Agent, error) {
 
 // clusterReason says why what is asked for needs a cluster, or is "".
 func (s *setup) clusterReason() string {
-	switch {
-	case s.config.BootstrapExpect > 1:
+	if s.config.BootstrapExpect > 1 {
 		return fmt.Sprintf("bootstrap_expect is %d", s.config.BootstrapExpect)
 	}
 	for _, other := range s.config.Join {

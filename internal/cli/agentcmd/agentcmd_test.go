@@ -317,7 +317,7 @@ func TestLeave(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
-	dir, err := os.MkdirTemp("", "panda") // short, as the path of a socket must be
+	dir, err := os.MkdirTemp("", "panda") //nolint:usetesting // short, as the path of a socket must be
 	if err != nil {
 		t.Fatal(err)
 	}

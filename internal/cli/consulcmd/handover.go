@@ -26,7 +26,7 @@ func handOver(ctx context.Context, env *command.Env, path string, args []string)
 			return fmt.Errorf("run %s: %w", path, err)
 		}
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // the Consul that the user has, with the user's arguments
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = env.Stdin, env.Stdout, env.Stderr
 	cmd.Env, cmd.Dir = environ, env.Dir
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }

@@ -25,7 +25,7 @@ func owner(network string, port int) (program, process string) {
 			continue
 		}
 		folder := filepath.Dir(filepath.Dir(path))
-		name, err := os.ReadFile(filepath.Join(folder, "comm"))
+		name, err := os.ReadFile(filepath.Join(folder, "comm")) //nolint:gosec // beneath /proc
 		if err != nil {
 			continue
 		}

@@ -24,7 +24,7 @@ const leastGo = "go1.26"
 func output(ctx context.Context, p *patient, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // go, or the Consul that was found
 	cmd.Env, cmd.Dir, cmd.WaitDelay = p.env.Environ(), p.env.Dir, patience
 	out, err := cmd.Output()
 	if err != nil {

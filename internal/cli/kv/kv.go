@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,7 +134,7 @@ func data(env *command.Env, argument string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(env.Dir, name)
 		}
-		content, err := os.ReadFile(name)
+		content, err := os.ReadFile(name) //nolint:gosec // the user names the file
 		if err != nil {
 			return nil, said("Error! Failed to read file: %w", err)
 		}
@@ -269,7 +270,7 @@ func (s store) put(ctx context.Context, env *command.Env, key string, e entry) e
 	}
 	query := url.Values{}
 	if e.Flags != 0 {
-		query.Set("flags", fmt.Sprint(e.Flags))
+		query.Set("flags", strconv.FormatUint(e.Flags, 10))
 	}
 	if e.Namespace != "" {
 		query.Set("ns", e.Namespace)

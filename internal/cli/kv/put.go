@@ -185,7 +185,7 @@ func (o *deleteOptions) check(key string) error {
 	case key == "" && !o.recurse:
 		return misused("Error! Missing KEY argument")
 	case o.cas && o.modifyIndex == 0:
-		return misused("Cannot delete a key that does not exist. Provide a -modify-index greater than than 0.")
+		return misused("Cannot delete a key that does not exist. Provide a -modify-index greater than than 0.") //nolint:dupword // Consul's text
 	case !o.cas && o.modifyIndex != 0:
 		return misused("Cannot specify -modify-index without -cas!")
 	case o.cas && o.recurse:

@@ -88,7 +88,7 @@ type row struct {
 func (o *options) run(ctx context.Context, env *command.Env) error {
 	fits, err := regexp.Compile(o.status)
 	if err != nil {
-		return command.Usage(command.Verbatim(fmt.Errorf(malformedStatus, err)))
+		return command.Usage(command.Verbatim(fmt.Errorf(malformedStatus, err))) //nolint:staticcheck // Consul's text
 	}
 	agent, err := o.agent.Connect(env)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,7 +201,7 @@ func (c *contents) read(name string, from io.Reader) error {
 
 func hexOf(h hash.Hash, content []byte) string {
 	_, _ = h.Write(content) // never fails
-	return fmt.Sprintf("%x", h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // verify holds the files against the sums, all of which must be there.

@@ -93,8 +93,8 @@ func mapped(v reflect.Value, change func(string) string) reflect.Value {
 	case reflect.Struct:
 		own := reflect.New(v.Type()).Elem()
 		own.Set(v)
-		for i := range own.NumField() {
-			if field := own.Field(i); field.CanSet() {
+		for _, field := range own.Fields() {
+			if field := field; field.CanSet() {
 				field.Set(mapped(field, change))
 			}
 		}
