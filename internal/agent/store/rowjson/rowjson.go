@@ -94,7 +94,7 @@ func mapped(v reflect.Value, change func(string) string) reflect.Value {
 		own := reflect.New(v.Type()).Elem()
 		own.Set(v)
 		for _, field := range own.Fields() {
-			if field := field; field.CanSet() {
+			if field.CanSet() {
 				field.Set(mapped(field, change))
 			}
 		}
