@@ -194,8 +194,10 @@ func compare(ctx context.Context, lab *measure.Lab, stacks []measure.Stack) (*me
 }
 
 func startUps(ctx context.Context, lab *measure.Lab, stacks []measure.Stack) ([]measure.StartUp, error) {
-	// The baseline starts the second time as it does the first.
-	stacks = slices.DeleteFunc(slices.Clone(stacks), func(s measure.Stack) bool { return s.Name == measure.NameRawAgain })
+	// The baseline starts the second time as it does the first, and before its first call nothing is collected.
+	stacks = slices.DeleteFunc(slices.Clone(stacks), func(s measure.Stack) bool {
+		return s.Name == measure.NameRawAgain || len(s.Env) > 0
+	})
 	if err := lab.Build(ctx, stacks); err != nil {
 		return nil, err
 	}
@@ -229,10 +231,12 @@ func choose(stacks []measure.Stack, words []string) []measure.Stack {
 	})
 }
 
-// environment leaves out what would steer Panda from outside the measurement.
+// environment leaves out what would steer Panda, or the collector, from outside the measurement.
 func environment(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
-		return strings.HasPrefix(variable, "PANDA_") || strings.HasPrefix(variable, "CONSUL_")
+		return slices.ContainsFunc([]string{"PANDA_", "CONSUL_", "GOGC=", "GOMEMLIMIT="}, func(prefix string) bool {
+			return strings.HasPrefix(variable, prefix)
+		})
 	})
 }
 

@@ -23,12 +23,29 @@ func TestBaselinesSurroundPanda(t *testing.T) {
 	for i, stack := range Stacks() {
 		at[stack.Name] = i + 1
 	}
-	for _, name := range []string{NameRaw, NameTuned, NamePanda, NameRawAgain} {
+	for _, name := range []string{NameRaw, NameTuned, NamePanda, NameTunedCollected, NamePandaCollected, NameRawAgain} {
 		if at[name] == 0 {
 			t.Errorf("no stack %q", name)
 		}
 	}
-	if at[NamePanda]-at[NameTuned] != 1 {
+	if at[NamePanda]-at[NameTuned] != 1 || at[NamePandaCollected]-at[NameTunedCollected] != 1 {
 		t.Error("Panda and what it is held against are not side by side")
+	}
+}
+
+func TestBothAreCollectedAlike(t *testing.T) {
+	env := make(map[string][]string)
+	for _, stack := range Stacks() {
+		env[stack.Name] = stack.Env
+	}
+	for _, name := range []string{NameTunedCollected, NamePandaCollected} {
+		if got := env[name]; len(got) != 1 || got[0] != RareCollection {
+			t.Errorf("%s is started with %q", name, got)
+		}
+	}
+	for _, name := range []string{NameRaw, NameTuned, NamePanda} {
+		if len(env[name]) > 0 {
+			t.Errorf("%s is started with %q, want nothing", name, env[name])
+		}
 	}
 }

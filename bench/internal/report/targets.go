@@ -74,17 +74,19 @@ func verdict(met bool) string {
 
 func roundTargets(r *measure.Rounds) []target {
 	var all []target
-	for _, base := range []struct {
-		stack, what string
-		want        float64
+	for _, pair := range []struct {
+		stack, base, what string
+		want              float64
 	}{
-		{measure.NameTuned, "rate, of equally tuned grpc-go", minOfTuned},
-		{measure.NameRaw, "rate, of grpc-go with defaults", minOfDefaults},
+		{measure.NamePanda, measure.NameTuned, "rate, of equally tuned grpc-go", minOfTuned},
+		{measure.NamePandaCollected, measure.NameTunedCollected, "rate, of equally tuned grpc-go, both with " + measure.RareCollection, minOfTuned},
+		{measure.NamePanda, measure.NameRaw, "rate, of grpc-go with defaults", minOfDefaults},
+		{measure.NamePandaCollected, measure.NameRaw, "rate with " + measure.RareCollection + ", of grpc-go with defaults", minOfDefaults},
 	} {
 		for _, callers := range targetCallers {
-			got := r.Ratio(measure.NamePanda, base.stack, callers, rate)
+			got := r.Ratio(pair.stack, pair.base, callers, rate)
 			if got.Samples > 0 {
-				all = append(all, atLeast(base.what+", "+callersText(callers), base.want, got))
+				all = append(all, atLeast(pair.what+", "+callersText(callers), pair.want, got))
 			}
 		}
 	}
