@@ -192,6 +192,16 @@ func (a *attempt) failed(err error) {
 // abandoned ends an attempt that tells nothing of the endpoint.
 func (a *attempt) abandoned() { a.done(p2c.Ignored) }
 
+// givenUp ends an attempt whose ctx has ended before an answer came. A deadline that ran out tells that the endpoint is
+// slow, or hangs; a caller who has changed his mind tells nothing.
+func (a *attempt) givenUp(ctx context.Context) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.done(p2c.Late)
+		return
+	}
+	a.abandoned()
+}
+
 func (a *attempt) done(outcome p2c.Outcome) {
 	a.group.pool.Done(a.endpoint, p2c.Call, a.started, a.group.now(), outcome)
 }
