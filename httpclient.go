@@ -111,7 +111,7 @@ func (t *byName) group(host string, name serviceName) (*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up service %q: %w", name.service, err)
 	}
-	g.accepts = name.matches
+	g.refuses = name.refuses
 	t.groups[host] = g
 	return g, nil
 }
@@ -199,7 +199,13 @@ func parseServiceName(host string) (serviceName, bool) {
 	return name, name.service != ""
 }
 
-func (n serviceName) matches(i discovery.Instance) bool {
-	hasTag := n.tag == "" || slices.ContainsFunc(i.Tags, func(tag string) bool { return strings.EqualFold(tag, n.tag) })
-	return hasTag && (n.datacenter == "" || strings.EqualFold(n.datacenter, i.Datacenter))
+// refuses returns what of the name does not fit the instance, or "".
+func (n serviceName) refuses(i discovery.Instance) string {
+	switch {
+	case n.tag != "" && !slices.ContainsFunc(i.Tags, func(tag string) bool { return strings.EqualFold(tag, n.tag) }):
+		return fmt.Sprintf("it has no tag %q", n.tag)
+	case n.datacenter != "" && !strings.EqualFold(n.datacenter, i.Datacenter):
+		return fmt.Sprintf("it is not in datacenter %q", n.datacenter)
+	}
+	return ""
 }
