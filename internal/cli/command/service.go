@@ -40,6 +40,14 @@ func Unusable(in *discovery.Instance) string {
 // lineShown bounds a line that is made of what others wrote.
 const lineShown = 400
 
+// Count names a number of things, whose plural ends in s.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Plain returns text on one line, without what could steer a terminal.
 func Plain(text string) string {
 	return strings.Map(func(r rune) rune {

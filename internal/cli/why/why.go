@@ -213,5 +213,8 @@ func (r *report) conclusion() string {
 	case r.Usable == 0:
 		return fmt.Sprintf("no call can be sent: none of its %d instances is usable", len(r.Instances))
 	}
+	if len(r.Instances) == 1 {
+		return "calls go to its one instance"
+	}
 	return fmt.Sprintf("calls go to %d of its %d instances", r.Usable, len(r.Instances))
 }
