@@ -31,6 +31,8 @@ func TestBrowser(t *testing.T) {
 		{"Keyboard", seeKeyboard},
 		{"NarrowTables", seeNarrowTables},
 		{"FirstService", seeFirstService},
+		{"ReadOnly", seeReadOnly},
+		{"NothingMoves", seeNothingMoves},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.see(t, b) })
 	}
@@ -120,6 +122,9 @@ func seePictures(t *testing.T, b *chromium) {
 			p.picture(name + "-" + look.name)
 			if over := p.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"); over.(float64) > 0 {
 				t.Errorf("%s, %s: %v px wider than the screen", name, look.name, over)
+			}
+			if p.run("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.top nav'))") == true {
+				t.Errorf("%s, %s: the navigation is wider than the screen", name, look.name)
 			}
 			for _, faint := range p.run(contrast).([]any) {
 				t.Errorf("%s, %s: %v", name, look.name, faint)
@@ -425,5 +430,70 @@ func seeFirstService(t *testing.T, b *chromium) {
 	p.sees("No service of yours is registered yet")
 	s.set(t, "web", "web-1", consulwire.Passing, "ok")
 	p.until(`document.querySelector('tr[data-key=web]') && !document.querySelector('.start')`)
+	p.clean()
+}
+
+// seeReadOnly looks at what the pages are without changes, and when something does not work.
+func seeReadOnly(t *testing.T, b *chromium) {
+	s := newSite(t, true)
+	furnish(t, s)
+	p := b.open(t, s)
+	for _, look := range []struct {
+		name, language string
+		width          int
+		dark           bool
+	}{{"desktop-light-zh", "zh-CN", 1280, false}, {"phone-dark-en", "en", 390, true}} {
+		p.size(look.width, 844)
+		p.dark(look.dark)
+		p.language(look.language)
+		for name, path := range map[string]string{
+			"services": "/ui/services", "keys": "/ui/kv", "key": "/ui/kv/key?key=leader", "large": "/ui/kv/key?key=large.json",
+			"binary": "/ui/kv/key?key=logo.png", "refused": "/ui/kv/new", "unsafe": "/ui/nodes",
+		} {
+			s.lossy.Store(name == "unsafe")
+			p.goTo(path)
+			p.picture("readonly-" + name + "-" + look.name)
+			if over := p.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"); over.(float64) > 0 {
+				t.Errorf("%s, %s: %v px wider than the screen", name, look.name, over)
+			}
+			for _, faint := range p.run(contrast).([]any) {
+				t.Errorf("%s, %s: %v", name, look.name, faint)
+			}
+			p.accessible(name + ", " + look.name)
+		}
+	}
+	p.clean()
+}
+
+// seeNothingMoves holds that what is there stays in its place when a page becomes live and when something changes that
+// orders nothing anew.
+func seeNothingMoves(t *testing.T, b *chromium) {
+	s := newSite(t, false)
+	furnish(t, s)
+	p := b.open(t, s)
+	const moved = `(() => { for (const e of window.shifts.takeRecords()) { window.moved += e.value; } return window.moved; })()`
+	for _, width := range []int{390, 1280} {
+		p.size(width, 844)
+		for _, path := range []string{"/ui/services", "/ui/nodes", "/ui/service?name=web"} {
+			p.goTo(path)
+			p.sees("Live")
+			p.run(`window.moved = 0; window.shifts = new PerformanceObserver((all) => { for (const e of all.getEntries()) { window.moved += e.value; } }); window.shifts.observe({ type: 'layout-shift', buffered: true })`)
+			s.set(t, "web", "web-2", consulwire.Critical, fmt.Sprint("timeout after ", width, " ms"), "v1", "green")
+			s.set(t, "orders", "orders-3", consulwire.Passing, "ok", "grpc")
+			switch path {
+			case "/ui/services":
+				p.until(`document.querySelector('tr[data-key=orders]').textContent.includes('3 passing')`)
+			case "/ui/nodes":
+				p.until(`document.querySelector('tr[data-key=n1]').textContent.includes('6 passing')`)
+			default:
+				p.sees(fmt.Sprint("timeout after ", width, " ms"))
+			}
+			p.run(`new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))`)
+			if by := p.run(moved).(float64); by > 0.01 {
+				t.Errorf("%s, %d px wide: the page moves by %v", path, width, by)
+			}
+			s.write(t, func(w *catalog.Writer) error { w.DeleteInstance("n1", "orders-3"); return nil })
+		}
+	}
 	p.clean()
 }

@@ -46,7 +46,7 @@ func TestNewcomerIsToldHowToRegister(t *testing.T) {
 		t.Error("the agent's address is not the one that the page was asked from")
 	}
 	page = html.UnescapeString(page)
-	definition := regexp.MustCompile(`(?s)<pre tabindex="0">(\{.*?)</pre>`).FindStringSubmatch(page)
+	definition := regexp.MustCompile(`(?s)<pre>(\{.*?)</pre>`).FindStringSubmatch(page)
 	registration := regexp.MustCompile(`(?s)-d '(.*?)'`).FindStringSubmatch(page)
 	if definition == nil || registration == nil {
 		t.Fatal("there is no example")
@@ -162,9 +162,12 @@ func TestLockIsWarnedOf(t *testing.T) {
 	const session = "adf4238a-882b-9ddc-4a9d-5b6758e4159e"
 	s.kv.set("locked", "v").Session = session
 	s.kv.set("free", "v")
-	const saving, deleting = "A lock is on this key, held by session " + session + " . Saving changes the value", "A lock is on this key, held by session " + session + " . Deleting"
+	const (
+		saving   = "A lock is on this key: saving changes the value and leaves the lock; whoever holds it is not asked. It is held by session " + session
+		deleting = "A lock is on this key: deleting the key takes it away; whoever holds it is not asked. It is held by session " + session
+	)
 	s.holds(t, "/ui/kv/key?key=locked", "en", saving)
-	s.holds(t, "/ui/kv/key?key=locked", "zh", "该键已被锁定，持有锁的会话： "+session)
+	s.holds(t, "/ui/kv/key?key=locked", "zh", "不会征求持有者同意。 持有锁的会话： "+session)
 	s.holds(t, "/ui/kv/delete?key=locked", "en", deleting)
 	s.holds(t, "/ui/kv/key?key=free", "en", "!A lock is on this key")
 	s.holds(t, "/ui/kv/delete?key=free", "en", "!A lock is on this key")
