@@ -97,8 +97,11 @@ type keyData struct {
 
 // Escaped is how the key's address in the API must be written, "" where any client writes it so that it arrives.
 func (d keyData) Escaped() string {
-	if d.Pair == nil || !rewritten(d.Key) {
+	switch {
+	case d.Pair == nil || !rewritten(d.Key):
 		return ""
+	case d.Key == "." || d.Key == "..": // no separator is there to be escaped
+		return kvAPI + strings.ReplaceAll(d.Key, ".", "%2E")
 	}
 	return kvAPI + url.PathEscape(d.Key)
 }

@@ -136,7 +136,9 @@ func TestLargeValueIsShownInPart(t *testing.T) {
 
 func TestKeysOutOfReachAreRefused(t *testing.T) {
 	s := newSite(t, false)
-	for _, key := range []string{"/lead", "ui//dd", "a/../b", ".", "a//"} {
+	for key, address := range map[string]string{
+		"/lead": "%2Flead", "ui//dd": "ui%2F%2Fdd", "a/../b": "a%2F..%2Fb", ".": "%2E", "..": "%2E%2E", "a//": "a%2F%2F",
+	} {
 		form := url.Values{"key": {key}, "value": {"typed"}, "flags": {"0"}, "index": {"0"}}
 		response, text := s.post(t, "/ui/kv/save", form)
 		if response.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(text, "another key") || !strings.Contains(text, "typed</textarea>") {
@@ -147,7 +149,7 @@ func TestKeysOutOfReachAreRefused(t *testing.T) {
 		}
 		// One that a program made is shown with its address, and can be edited.
 		s.kv.set(key, "v")
-		s.holds(t, "/ui/kv/key?key="+url.QueryEscape(key), "en", "must be written exactly like this", "/v1/kv/"+url.PathEscape(key))
+		s.holds(t, "/ui/kv/key?key="+url.QueryEscape(key), "en", "must be written exactly like this", "/v1/kv/"+address)
 		form.Set("index", s.kv.modified(key))
 		if response, text := s.post(t, "/ui/kv/save", form); response.StatusCode != http.StatusSeeOther {
 			t.Errorf("edit %s: %d %s", key, response.StatusCode, words(text))
