@@ -41,6 +41,13 @@ func TestNewcomerIsToldHowToRegister(t *testing.T) {
 	s.holds(t, "/ui/services", "en", first, "1 service", "consul", "panda up", "curl -X PUT "+s.url+"/v1/agent/service/register")
 	s.holds(t, "/ui/services", "zh", "还没有注册您自己的服务")
 	s.holds(t, "/ui/services?q=none", "en", "!"+first, "No service matches the filter.")
+	for host, want := range map[string]string{
+		"127.0.0.1:8500": "<pre>panda up</pre>", "localhost:8500": "<pre>panda up</pre>", "127.0.0.1:9": "<pre>CONSUL_HTTP_ADDR=127.0.0.1:9 panda up</pre>",
+	} {
+		if _, page := s.get(t, "/ui/services", "Host", host); !strings.Contains(page, want) {
+			t.Errorf("on %s there is no %s", host, want)
+		}
+	}
 	_, page := s.get(t, "/ui/services", "Host", "[::1]:8500")
 	if !strings.Contains(page, "PUT http://[::1]:8500/v1/") {
 		t.Error("the agent's address is not the one that the page was asked from")

@@ -57,6 +57,18 @@ const ownService = "consul"
 // start says how a first service is registered.
 type start struct{ URL string } // of the agent, as the user reached it
 
+// Environment is what a shell sets for a command that looks for the agent elsewhere by default; "" where it does not.
+func (s start) Environment() string {
+	address := strings.TrimPrefix(s.URL, "http://")
+	if address == usualHost || address == "localhost:8500" {
+		return ""
+	}
+	return "CONSUL_HTTP_ADDR=" + address + " "
+}
+
+// usualHost is where commands look for an agent.
+const usualHost = "127.0.0.1:8500"
+
 // filter is what the user looks for.
 type filter struct {
 	Q, Status, Sort string
@@ -156,7 +168,7 @@ func (r *request) agentURL() string {
 		scheme = "https://"
 	}
 	if !plainHost.MatchString(host) { // none, or one that is no more than a name for a socket
-		host = "127.0.0.1:8500"
+		host = usualHost
 	}
 	return scheme + host
 }
