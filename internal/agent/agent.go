@@ -84,6 +84,8 @@ type Config struct {
 type Settings struct {
 	config.Definitions
 	DNS dnsapi.Options
+	// Applied is called once all of these are in effect, and not when they cannot be; may be nil.
+	Applied func()
 }
 
 // Agent is a running agent, once Run is called.
@@ -150,7 +152,7 @@ func (a *Agent) open(cfg *Config) error {
 		ResponseHeaders: cfg.ResponseHeaders, Reload: a.Reload, Leave: a.Leave, Logs: watched, Settle: a.kept.settle,
 	})
 	a.server = newServer(front(cfg, a.kept, policy, api), cfg.Logger)
-	return errors.Join(a.registrar.Resume(), a.Reload(context.Background()))
+	return errors.Join(a.registrar.Resume(), a.apply())
 }
 
 // newSessions returns what ends the sessions that the catalog has and will have.

@@ -112,8 +112,17 @@ func (a *Agent) serve() (failures <-chan error, serving *sync.WaitGroup) {
 	return failed, serving
 }
 
-// Reload reads the settings again and applies what has changed. On an error nothing has changed.
+// Reload reads the settings again and applies what has changed. On an error, which is logged too, nothing has changed.
 func (a *Agent) Reload(context.Context) error {
+	err := a.apply()
+	if err != nil {
+		a.logger.Error("files are not read again: nothing has changed", "error", err)
+	}
+	return err
+}
+
+// apply reads the settings and puts them into effect, or changes nothing.
+func (a *Agent) apply() error {
 	if a.settings == nil {
 		return nil
 	}
@@ -130,6 +139,9 @@ func (a *Agent) Reload(context.Context) error {
 		return errors.Join(err, a.setDNSOptions(a.dnsOptions))
 	}
 	a.dnsOptions = next.DNS
+	if next.Applied != nil {
+		next.Applied()
+	}
 	return nil
 }
 
