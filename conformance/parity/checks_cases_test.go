@@ -124,5 +124,9 @@ func lives() []Case {
 			{Do: "PUT /v1/agent/check/deregister/u", Differs: newer},
 			{Do: serviceRegister, Body: `{"Name":"web","Check":{"AliasNode":"{node}"}}`}, {Do: theChecks, Until: "All checks passing.", Ignore: unsettled},
 		}},
+		{Name: "the agent's own ID", Steps: []Step{{
+			Do: checkRegister, Body: `{"ID":"serfHealth","Name":"x","TTL":"1h"}`,
+			Differs: "refused: in Consul it takes the place of the check that tells whether the node is alive",
+		}}},
 	}
 }

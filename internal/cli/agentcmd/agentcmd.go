@@ -17,6 +17,7 @@ import (
 
 	"github.com/pandakit/panda/internal/agent"
 	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/cli/portowner"
 	"github.com/pandakit/panda/internal/cli/version"
 )
 
@@ -132,7 +133,7 @@ func (r *runner) announce(s *setup, a *agent.Agent) error {
 	if err != nil {
 		return fmt.Errorf("tell where the agent listens: %w", err)
 	}
-	s.logger.Info("agent started", "address", a.Addr().String(), "node", s.config.NodeName, "datacenter", s.config.Datacenter)
+	s.logger.Info("agent started", "address", a.URL(), "node", s.config.NodeName, "datacenter", s.config.Datacenter)
 	return nil
 }
 
@@ -146,10 +147,25 @@ func (s *setup) start() (*agent.Agent, error) {
 		return nil, err
 	}
 	a, err := agent.New(cfg)
+	if taken, ok := errors.AsType[*agent.InUseError](err); ok {
+		if program, process := ownerOf(taken.Addr); program != "" {
+			err = fmt.Errorf("listen on %s: taken by %s%s: %w", taken.Addr, program, process, syscall.EADDRINUSE)
+		}
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, command.Advise(err, "An agent may be running already: use that one, or choose other ports with -http-port and -dns-port.")
 	}
 	return a, err
+}
+
+// ownerOf names the program that listens on an address, where the system tells, and its process.
+func ownerOf(address string) (program, process string) {
+	_, text, err := net.SplitHostPort(address)
+	port, bad := strconv.Atoi(text)
+	if err != nil || bad != nil {
+		return "", ""
+	}
+	return portowner.Of("tcp", port)
 }
 
 // clusterReason says why what is asked for needs a cluster, or is "".

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,27 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// TestGivenAddressIsTold holds that the address which is printed is the one that was given, not what the system makes of it.
+func TestGivenAddressIsTold(t *testing.T) {
+	r := start(t, "-dev", "-http-port", "0", "-dns-port", "-1", "-client", "0.0.0.0")
+	if !strings.HasPrefix(r.url, "http://0.0.0.0:") {
+		t.Errorf("listens on %s", r.url)
+	}
+}
+
+// TestDevelopmentIsIndented holds that answers are laid out for people in development mode, and else when asked to be.
+func TestDevelopmentIsIndented(t *testing.T) {
+	dev, plain := start(t, "-dev", "-http-port", "0", "-dns-port", "-1"), start(t, "-http-port", "0", "-dns-port", "-1")
+	for path, want := range map[string]bool{"/v1/catalog/services": false, "/v1/catalog/services?pretty": true, "/v1/agent/services": false, "/v1/agent/self?pretty": true} {
+		if _, body, _ := dev.do(t, http.MethodGet, path); path != "/v1/agent/services" && !strings.Contains(body, "\n    ") {
+			t.Errorf("%s in development: %.80s", path, body)
+		}
+		if _, body, _ := plain.do(t, http.MethodGet, path); strings.Contains(body, "\n    ") != want {
+			t.Errorf("%s: %.80s", path, body)
+		}
+	}
+}
+
 // TestStrangeNodeName holds that a name which DNS does not find is taken, with Consul's warning.
 func TestStrangeNodeName(t *testing.T) {
 	r := start(t, "-dev", "-http-port", "0", "-dns-port", "0", "-node", "a b_c")
@@ -187,6 +209,9 @@ func TestPortTaken(t *testing.T) {
 	}
 	var out, log bytes.Buffer
 	err = execute(t.Context(), &out, &log, "-dev", "-http-port", port)
+	if want := ", process " + strconv.Itoa(os.Getpid()); runtime.GOOS == "linux" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("%v does not name the program that has the port: want %q", err, want)
+	}
 	if err == nil || !strings.Contains(err.Error(), "listen on 127.0.0.1:"+port) || !strings.Contains(command.Advice(err), "-http-port") || command.ExitCode(err) != command.ExitFailed {
 		t.Errorf("got %v with advice %q and exit %d", err, command.Advice(err), command.ExitCode(err))
 	}
