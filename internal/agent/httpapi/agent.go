@@ -120,7 +120,7 @@ func (h *Handler) localChecks(_ http.ResponseWriter, r *http.Request) (any, erro
 	checks := map[string]*consulwire.HealthCheck{}
 	for _, c := range h.cfg.Catalog.View().NodeChecks(h.cfg.Node) {
 		if c.Local && err != nil { // Consul holds the expression against its first check, and so against none without any
-			return nil, failure(err)
+			return nil, failure(errors.Unwrap(err)) // and says no more than what is wrong
 		}
 		if c.Local && selected.Fits(&c.HealthCheck) {
 			own := c.HealthCheck
