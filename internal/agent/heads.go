@@ -120,7 +120,9 @@ func (c *headConn) begin() {
 	c.read, c.taken, c.inBody = 0, 0, false
 }
 
+// Close gives back what was taken; what is still being read counts no more.
 func (c *headConn) Close() error {
 	c.begin()
+	c.complete()
 	return c.Conn.Close()
 }
