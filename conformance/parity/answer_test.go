@@ -24,7 +24,7 @@ type answer struct {
 func formOf(raw []byte) string {
 	var compact, indented bytes.Buffer
 	text := bytes.TrimSuffix(raw, []byte("\n"))
-	if json.Compact(&compact, raw) != nil || json.Indent(&indented, raw, "", "    ") != nil {
+	if json.Compact(&compact, text) != nil || json.Indent(&indented, text, "", "    ") != nil {
 		return ""
 	}
 	switch {
