@@ -24,7 +24,7 @@ func TestFullDiskIsToldOnce(t *testing.T) {
 	full := errors.New("no space left")
 	for n, err := range []error{nil, full, full, full, nil, nil} {
 		disk.err = err
-		if got := j.Append(uint64(n), nil); !errors.Is(got, err) { //nolint:gosec // below 6
+		if got := j.Append(uint64(n), nil); !errors.Is(got, err) {
 			t.Fatalf("a write returned %v, want %v", got, err)
 		}
 	}

@@ -139,7 +139,7 @@ func ValidateWeights(w consulwire.Weights) error {
 	case w.Warning < 0:
 		return errors.New("Warning must be greater or equal than 0") //nolint:staticcheck // Consul's text
 	case w.Passing > heaviest || w.Warning > heaviest:
-		return fmt.Errorf("DNS Weight must be between 0 and %d", heaviest) //nolint:staticcheck // Consul's text
+		return fmt.Errorf("DNS Weight must be between 0 and %d", heaviest)
 	}
 	return nil
 }
