@@ -42,6 +42,7 @@ type Config struct {
 	Datacenter string
 	Version    string // as agents tell it: "1.12.9+panda"
 	ServerPort int    // of the server that the agent stands for; nothing listens there
+	Pretty     bool   // answers are indented JSON, as for ?pretty
 
 	// Loopback says that the server listens on loopback only. Requests are then refused whose Host is
 	// a name other than localhost and Hosts: a page of a foreign site could otherwise reach the agent

@@ -128,7 +128,7 @@ func TestForeignArchives(t *testing.T) {
 		want string
 	}{
 		"Consul's":     {pack(t, [2]string{metaName, `{"Version":1,"ID":"2-15-1","Index":15,"Term":2}`}, [2]string{stateName, "\x81"}), "a snapshot of Consul itself"},
-		"newer":        {pack(t, [2]string{metaName, `{"Panda":2}`}, [2]string{stateName, header}), "written by a newer panda"},
+		"newer":        {pack(t, [2]string{metaName, `{"Panda":3}`}, [2]string{stateName, header}), "written by a newer panda"},
 		"other file":   {pack(t, [2]string{"../../etc/passwd", ""}), "unexpected file"},
 		"twice":        {pack(t, [2]string{metaName, ours}, [2]string{metaName, ours}), "twice"},
 		"no state":     {pack(t, [2]string{metaName, ours}), `file missing for "state.bin"`},
@@ -148,6 +148,16 @@ func TestForeignArchives(t *testing.T) {
 	}
 }
 
+// TestReadsFormat1 holds that archives of earlier versions can be restored.
+func TestReadsFormat1(t *testing.T) {
+	state := string(field([]byte{mapOfOne}, indexField)) + string([]byte{number, 0, 0, 0, 0, 0, 0, 0, 9}) +
+		string(text(field(text(field(text(field([]byte{0, mapOfThree}, "Table"), "nodes"), "Key"), ""), "Row"), `{"Node":"old"}`))
+	got, err := Read(bytes.NewReader(pack(t, [2]string{metaName, `{"Version":1,"Panda":1}`}, [2]string{stateName, state})))
+	if err != nil || got.Index != 9 || len(got.Rows["nodes"]) != 1 || got.Rows["nodes"][0].(*consulwire.Node).Node != "old" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // FuzzState holds that no state.bin does harm, and that what is read can be written to a catalog or is refused by it.
 func FuzzState(f *testing.F) {
 	var b bytes.Buffer
@@ -158,7 +168,8 @@ func FuzzState(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(b.Bytes()[:40])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		state, err := readState(data)
+		format := 1 + len(data)%2
+		state, err := readState(data, format)
 		if err != nil {
 			return
 		}
