@@ -140,7 +140,7 @@ func (m *Monitor) Len() int {
 }
 
 // Renew takes a sign of life for a TTL check: it has the result for another TTL. The error is
-// ErrUnknown, ErrNotTTL or that of Report, wrapped; then nothing has changed.
+// ErrUnknown or ErrNotTTL, wrapped, or that of Report; then nothing has changed.
 func (m *Monitor) Renew(id string, result Result) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +155,7 @@ func (m *Monitor) Renew(id string, result Result) error {
 	since := r.since
 	news, err := m.report(r, result)
 	if err != nil {
-		return fmt.Errorf("renew check %q: %w", id, err)
+		return err
 	}
 	r.next = time.Now().Add(r.def.TTL)
 	r.renewed = result.Output
