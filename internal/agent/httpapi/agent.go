@@ -33,7 +33,7 @@ func (h *Handler) agentEndpoints() []endpoint {
 
 func (h *Handler) registerService(w http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.ServiceRegistration
-	if err := decode(w, r, &registration); err != nil {
+	if err := decode(r, &registration); err != nil {
 		return nil, err
 	}
 	query := r.URL.Query()
@@ -48,7 +48,7 @@ func (h *Handler) deregisterService(_ http.ResponseWriter, r *http.Request) (any
 
 func (h *Handler) registerCheck(w http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.CheckRegistration
-	if err := decode(w, r, &registration); err != nil {
+	if err := decode(r, &registration); err != nil {
 		return nil, err
 	}
 	err := h.cfg.Registrar.RegisterCheck(&registration)
@@ -70,7 +70,7 @@ func (h *Handler) renew(status string) func(http.ResponseWriter, *http.Request) 
 
 func (h *Handler) updateCheck(w http.ResponseWriter, r *http.Request) (any, error) {
 	var update consulwire.CheckUpdate
-	if err := decode(w, r, &update); err != nil {
+	if err := decode(r, &update); err != nil {
 		return nil, err
 	}
 	if !registrar.ValidStatus(update.Status) {

@@ -99,6 +99,7 @@ func (r *runner) run(ctx context.Context, o *options, args []string) (err error)
 	if err := s.keepsWhatItMust(o.dev, r.asConsul); err != nil {
 		return err
 	}
+	s.warnOfForgetting()
 	a, err := s.start()
 	if err != nil {
 		return err

@@ -457,3 +457,35 @@ func TestJoiningItselfIsNoCluster(t *testing.T) {
 		}
 	}
 }
+
+// TestForgettingIsTold holds that a data dir which was named and keeps nothing is told of, in one line, and no other is.
+func TestForgettingIsTold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	file := filepath.Join(t.TempDir(), "dir.json")
+	if err := os.WriteFile(file, []byte(`{"data_dir":"`+filepath.ToSlash(dir)+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const unused, empty = "nothing is kept in the data dir", "flag -data-dir is empty"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-dev", "-data-dir", dir}, unused},
+		{[]string{"-dev", "-config-file", file}, unused},
+		{[]string{"-data-dir", ""}, empty},
+		{[]string{"-data-dir="}, empty},
+		{[]string{"-dev"}, ""},
+		{nil, ""},
+		{[]string{"-data-dir", t.TempDir()}, ""},
+		{[]string{"-dev", "-data-dir", ""}, ""},
+	} {
+		log := start(t, append(c.args, "-http-port=0", "-dns-port=-1", "-bind=127.0.0.1")...).log.String()
+		told := strings.Count(log, unused) + strings.Count(log, empty)
+		if c.want == "" && told > 0 || c.want != "" && (told != 1 || !strings.Contains(log, c.want)) {
+			t.Errorf("%q: log %s", c.args, log)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder that is not used was made: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -271,6 +272,11 @@ func (o *options) sources() config.Options {
 		Before: func(c *config.Config) { c.UI, c.Server = o.dev, o.dev; before(c) },
 		Paths:  o.paths, Format: o.format, After: apply(false), Inline: o.inline,
 	}
+}
+
+// given reports whether the flag was passed, also with an empty value.
+func (o *options) given(name string) bool {
+	return slices.ContainsFunc(o.settings, func(s given) bool { return s.name == name })
 }
 
 // hints tell which of the flags have no effect.

@@ -30,7 +30,8 @@ type setup struct {
 	logFile *os.File
 	pidFile string
 
-	applied bool // the settings were handed out once
+	unused  string // the data dir that was named and is not used
+	applied bool   // the settings were handed out once
 }
 
 // levels are Consul's names.
@@ -66,7 +67,7 @@ func (s *setup) read() (*config.Config, []string, error) {
 		return nil, nil, err
 	}
 	if s.options.dev {
-		c.DataDir = ""
+		s.unused, c.DataDir = c.DataDir, ""
 	}
 	if c.NodeName == "" {
 		if c.NodeName, err = os.Hostname(); err != nil {
@@ -84,6 +85,16 @@ func (s *setup) read() (*config.Config, []string, error) {
 
 // setLevel makes the log as talkative as c, which was read before, says.
 func (s *setup) setLevel(c *config.Config) { s.level.Set(levels()[strings.ToLower(c.LogLevel)]) }
+
+// warnOfForgetting tells of a data dir that was given and keeps nothing. Consul says nothing of it.
+func (s *setup) warnOfForgetting() {
+	switch {
+	case s.unused != "":
+		s.logger.Warn("nothing is kept in the data dir: -dev keeps everything in memory; leave it out to use the folder", "data_dir", s.unused)
+	case !s.options.dev && s.config.DataDir == "" && s.options.given("data-dir"):
+		s.logger.Warn("flag -data-dir is empty: everything is kept in memory and gone when the agent ends")
+	}
+}
 
 func (s *setup) openLog(stderr io.Writer) (*slog.Logger, error) {
 	if path := s.config.LogFile; path != "" {
