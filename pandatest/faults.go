@@ -23,7 +23,7 @@ import (
 	"github.com/pandakit/panda/internal/nearname"
 )
 
-// EveryMethod, in place of a method, means all methods but those of gRPC's own health and reflection services.
+// EveryMethod is, in place of a method, all methods but those of gRPC's own health and reflection services.
 const EveryMethod = "*"
 
 // Fault is what goes wrong with a call: [Delay], [Fail], [Drop] or [DropReply]. It is a value: Times and Share
