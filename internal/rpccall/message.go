@@ -138,7 +138,7 @@ func unknownFieldReason(raw []byte, md protoreflect.MessageDescriptor, name stri
 // ownerOfUnknown returns the message in which the key name is not a field, or nil.
 func ownerOfUnknown(parsed any, md protoreflect.MessageDescriptor, name string, depth int) protoreflect.MessageDescriptor {
 	object, ok := parsed.(map[string]any)
-	if !ok || depth > maxDepth || md.ParentFile().Package() == "google.protobuf" {
+	if !ok || depth > maxDepth || isWellKnown(md) {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
@@ -189,7 +189,7 @@ func hint(name, what string, known []string) string {
 // enumOfWrong returns the enum of the field with that JSON name whose value, or one of them, is the text, or nil.
 func enumOfWrong(parsed any, md protoreflect.MessageDescriptor, name, text string, depth int) protoreflect.EnumDescriptor {
 	object, ok := parsed.(map[string]any)
-	if !ok || depth > maxDepth || md.ParentFile().Package() == "google.protobuf" {
+	if !ok || depth > maxDepth || isWellKnown(md) {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {

@@ -119,7 +119,7 @@ func brackets(parts []string) string {
 }
 
 func defaultValue(f protoreflect.FieldDescriptor) string {
-	if f.Kind() == protoreflect.EnumKind {
+	if f.Kind() == protoreflect.EnumKind && f.DefaultEnumValue() != nil {
 		return string(f.DefaultEnumValue().Name())
 	}
 	return scalar(f.Kind(), f.Default())

@@ -15,9 +15,10 @@ import (
 )
 
 // Element returns the source of one service, method, message, enum or extension, without the package and the syntax
-// of its file. Names of types are written in full unless they are of the element's own package.
-func Element(d protoreflect.Descriptor) string {
-	p := &printer{file: d.ParentFile()}
+// of its file. Names of types are written in full unless they are of the element's own package. Custom options are found
+// in types, which may be nil.
+func Element(d protoreflect.Descriptor, types protoregistry.ExtensionTypeResolver) string {
+	p := &printer{out: new(strings.Builder), file: d.ParentFile(), types: types}
 	p.element(d)
 	return p.out.String()
 }
