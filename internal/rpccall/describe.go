@@ -408,3 +408,19 @@ func uses(m protoreflect.MessageDescriptor, need func(protoreflect.Descriptor)) 
 		}
 	}
 }
+
+// Types returns the full names of the services, messages and enums that the server's own services lead to, sorted: for
+// completion. Errors are those of [Client.Method].
+func (c *Client) Types(ctx context.Context) ([]string, error) {
+	session := c.schema.open(ctx)
+	defer session.close()
+	services, err := session.services()
+	if err != nil {
+		return nil, err
+	}
+	known := slices.DeleteFunc(session.known(services), func(d protoreflect.Descriptor) bool {
+		_, isMethod := d.(protoreflect.MethodDescriptor)
+		return isMethod
+	})
+	return fullNames(known), nil
+}
