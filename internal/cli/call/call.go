@@ -178,7 +178,7 @@ func (c *caller) make(ctx context.Context) error {
 	if err != nil {
 		return server.Failure(ctx, err)
 	}
-	c.record()
+	defer c.record() // when it is known whether standard input had messages
 	request := c.request(method, md)
 	switch {
 	case c.options.bench:
@@ -283,7 +283,7 @@ func (c *caller) lines(ctx context.Context, client *rpccall.Client, server *reac
 	}
 	err := client.CallLines(ctx, request, each)
 	if err == nil && failed > 0 {
-		return fmt.Errorf("%d lines failed", failed)
+		return fmt.Errorf("%s failed", counted(failed))
 	}
 	return err
 }
@@ -296,4 +296,11 @@ func (c *caller) failure(ctx context.Context, server *reach.Server, err error) e
 			"give the JSON as an argument, or redirect standard input from /dev/null for an empty message")
 	}
 	return server.Failure(ctx, c.input.locate(err))
+}
+
+func counted(lines int) string {
+	if lines == 1 {
+		return "1 line"
+	}
+	return fmt.Sprintf("%d lines", lines)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/term"
 
@@ -23,6 +24,7 @@ type input struct {
 	argument string // as it was given; "-" is standard input
 	name     string // of the file, as it was given
 	file     *os.File
+	typed    atomic.Bool // standard input had something
 }
 
 // prepare finds out where the messages come from, and what is wrong with that.
@@ -105,7 +107,22 @@ func (in *input) reader(env *command.Env, method *rpccall.Method) io.Reader {
 	case env.Stdin == nil, !in.given && !method.TakesStream() && isTerminal(env.Stdin):
 		return strings.NewReader("")
 	}
-	return env.Stdin
+	return &watchedReader{env.Stdin, &in.typed}
+}
+
+// watchedReader tells whether there was something to read.
+type watchedReader struct {
+	io.Reader
+	some *atomic.Bool
+}
+
+// Read implements [io.Reader].
+func (r *watchedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if n > 0 {
+		r.some.Store(true)
+	}
+	return n, err
 }
 
 // locate says of an error in a file which file that is.

@@ -47,7 +47,7 @@ func (c *caller) record() {
 		e.Data = "@" + path
 	case c.input.isArgument():
 		e.Data = c.input.argument
-	case c.env.Stdin != nil && !isTerminal(c.env.Stdin):
+	case c.input.typed.Load():
 		e.Omitted = fromStdin
 	}
 	_ = c.kept().Add(e)

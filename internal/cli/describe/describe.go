@@ -132,7 +132,7 @@ func (d *describer) print(descriptions []rpccall.Description) error {
 	for i, description := range descriptions {
 		if d.template {
 			if description.Template == "" {
-				return command.Usagef("%s is a %s and has no JSON", description.Name, description.Kind)
+				return command.Usagef("%s is %s and has no JSON", description.Name, map[rpccall.Kind]string{rpccall.KindService: "a service", rpccall.KindEnum: "an enum"}[description.Kind])
 			}
 			return d.printTemplate(description.Template)
 		}
