@@ -13,6 +13,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/call"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
+	"github.com/pandakit/panda/internal/cli/describe"
 	"github.com/pandakit/panda/internal/cli/doctor"
 	"github.com/pandakit/panda/internal/cli/gen"
 	"github.com/pandakit/panda/internal/cli/instances"
@@ -33,6 +34,7 @@ func commands(env *command.Env) []*cobra.Command {
 		agentcmd.New(env, consulcmd.Exec, agentOptions(env)...),
 		call.New(env),
 		consulcmd.New(env),
+		describe.New(env),
 		doctor.New(env),
 		gen.New(env),
 		instances.New(env),
