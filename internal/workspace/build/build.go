@@ -35,6 +35,7 @@ type Target struct {
 	Dir    string   // of the main package, absolute
 	Module string   // folder in which the go command runs, absolute
 	Env    []string // added to the environment of the go command
+	Flags  []string // of go build, beside -o
 	Output string   // path of the executable
 }
 
@@ -78,7 +79,7 @@ type Config struct {
 	Done    func(Result) // is told of each target as it is built; calls may overlap
 }
 
-// All builds every target. When some do not compile it builds the others all the same and returns an
+// All builds every target, without stamping it with the state of version control: a commit makes no program another one. When some do not compile it builds the others all the same and returns an
 // *[Error]. When ctx is done it ends what runs and returns ctx's error.
 func All(ctx context.Context, targets []Target, cfg Config) error {
 	program, err := exec.LookPath("go")
@@ -149,7 +150,7 @@ func (b *builder) build(ctx context.Context, t *Target) error {
 	}
 	var stdout, stderr bytes.Buffer
 	p, err := b.Starter.Start(process.Command{
-		Path: b.program, Args: []string{"build", "-o", t.Output, "./" + filepath.ToSlash(relative)},
+		Path: b.program, Args: slices.Concat([]string{"build", "-buildvcs=false", "-o", t.Output}, t.Flags, []string{"./" + filepath.ToSlash(relative)}),
 		Dir: t.Module, Env: slices.Concat(b.Environ, t.Env, []string{"GOTMPDIR=" + b.Temp}),
 		Stdout: &stdout, Stderr: &stderr,
 	})
