@@ -345,19 +345,10 @@ func (r *Runner) forgetBinary(before *binary) {
 // is not is stopped again, and named by the error. Of those that are too many the youngest are drained. The errors for
 // what makes no sense are [Runner.Restart]'s.
 func (r *Runner) Scale(ctx context.Context, name string, n int) error {
-	s := r.service(name)
-	switch {
-	case s == nil:
-		return &UnknownServiceError{name, r.names()}
-	case n < 1 || n > config.MaxReplicas:
-		return refusedf("run %d replicas of %s: want 1 to %d", n, name, config.MaxReplicas)
-	case s.Oneshot:
-		return refusedf("run %d replicas of %s: it is a one-shot program", n, name)
-	case n > 1 && config.FixedPort(s.Env):
-		return refusedf("run %d replicas of %s: its PANDA_ADDR %q is one port", n, name, s.Env["PANDA_ADDR"])
-	case n > 1 && s.Debugger != nil:
-		return refusedf("run %d replicas of %s: it is being debugged", n, name)
+	if err := r.CheckScale(name, n); err != nil {
+		return err
 	}
+	s := r.service(name)
 	return r.act(ctx, func(ctx context.Context) error {
 		if err := s.busy.acquire(ctx); err != nil {
 			return err
@@ -378,6 +369,30 @@ func (r *Runner) Scale(ctx context.Context, name string, n int) error {
 		r.shrink(s, n)
 		return nil
 	})
+}
+
+// CheckScale returns what makes no sense about running n instances of a service, or nil.
+func (r *Runner) CheckScale(name string, n int) error {
+	s := r.service(name)
+	switch {
+	case s == nil:
+		return &UnknownServiceError{name, r.names()}
+	case n < 1 || n > config.MaxReplicas:
+		return refusedf("run %d replicas of %s: want 1 to %d", n, name, config.MaxReplicas)
+	case s.Oneshot:
+		return refusedf("run %d replicas of %s: it is a one-shot program", n, name)
+	case n > 1 && config.FixedPort(s.Env):
+		return refusedf("run %d replicas of %s: its PANDA_ADDR %q is one port", n, name, s.Env["PANDA_ADDR"])
+	case n > 1 && s.Debugger != nil:
+		return refusedf("run %d replicas of %s: it is being debugged", n, name)
+	}
+	return nil
+}
+
+// Know returns nil when all names are those of services, else an *[UnknownServiceError].
+func (r *Runner) Know(names []string) error {
+	_, err := r.find(names)
+	return err
 }
 
 // grow starts instances until there are n, and waits for them.

@@ -92,6 +92,17 @@ func (w *Workspace) Labels() []string {
 	return labels
 }
 
+// ServiceOf returns the name of the service whose instance has the label, "" when there is none.
+func (w *Workspace) ServiceOf(label string) string {
+	if w.Service(label) != nil {
+		return label
+	}
+	if parts := own.FindStringSubmatch(label); parts != nil && w.Service(parts[1]) != nil {
+		return parts[1]
+	}
+	return ""
+}
+
 // Service returns the service of that name, or nil.
 func (w *Workspace) Service(name string) *Service {
 	for _, s := range w.Services {
