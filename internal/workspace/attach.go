@@ -41,7 +41,7 @@ func (r *Runner) Attach(ctx context.Context, name, address string) (string, erro
 	case s == nil:
 		return "", &UnknownServiceError{name, r.names()}
 	case s.Registry == "" || s.Oneshot:
-		return "", refusedf("attach %s: it registers nothing, so nobody would find the instance", name)
+		return "", refusedf("%s registers nothing, so nobody would find the instance", name)
 	}
 	err := r.act(ctx, func(ctx context.Context) error {
 		if err := r.notAttached([]*running{s}); err != nil {
@@ -68,7 +68,7 @@ func (r *Runner) Attach(ctx context.Context, name, address string) (string, erro
 // findAttached waits for the instance to attach.
 func (r *Runner) findAttached(ctx context.Context, s *running, address string) (*attachment, error) {
 	if address != "" && !answers(ctx, address) {
-		return nil, fmt.Errorf("attach %s: nothing takes connections at %s", s.Name, address)
+		return nil, fmt.Errorf("nothing takes connections at %s", address)
 	}
 	for {
 		r.mu.Lock()
@@ -126,11 +126,11 @@ func (r *Runner) announcement(s *running, a *attachment) (func(context.Context),
 	}
 	host, portText, err := net.SplitHostPort(a.address)
 	if err != nil {
-		return nil, refusedf("attach %s: %q: want host:port", s.Name, a.address)
+		return nil, refusedf("address %q: want host:port", a.address)
 	}
 	port, err := strconv.Atoi(portText)
 	if err != nil || host == "" {
-		return nil, refusedf("attach %s: %q: want host:port", s.Name, a.address)
+		return nil, refusedf("address %q: want host:port", a.address)
 	}
 	registry, err := r.Registry.Announcer(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -226,7 +226,7 @@ func (r *Runner) Detach(ctx context.Context, name string) error {
 		a := s.attached
 		r.mu.Unlock()
 		if a == nil {
-			return refusedf("detach %s: nothing is attached", name)
+			return refusedf("nothing is attached to %s", name)
 		}
 		a.end()
 		select {

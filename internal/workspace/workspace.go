@@ -128,6 +128,9 @@ func (w *Workspace) Scale(name string, replicas int) error {
 	return nil
 }
 
+// Unknown returns the error for a name that is no service's.
+func (w *Workspace) Unknown(name string) error { return &UnknownServiceError{name, w.names()} }
+
 func (w *Workspace) names() []string {
 	names := make([]string, 0, len(w.Services))
 	for _, s := range w.Services {

@@ -241,7 +241,7 @@ func TestUpRunsAndDrains(t *testing.T) {
 		"✓ svc-1 │ passing at 127.0.0.1:PORT after TIME\n",
 		"✓ svc-2 │ passing at 127.0.0.1:PORT after TIME\n",
 		"\n  Ready: 2 instances, TIME after the start.\n\n  registry  http://127.0.0.1:PORT\n" +
-			"  first     export CONSUL_HTTP_ADDR=127.0.0.1:PORT\n  list      panda services\n  stop      Ctrl-C\n\n",
+			"  first     export CONSUL_HTTP_ADDR=127.0.0.1:PORT\n  list      panda services\n  open      http://127.0.0.1:PORT/ui/\n  stop      Ctrl-C\n\n",
 		"▸ stopping 2 instances; Ctrl-C again kills\n",
 		"  svc-1 │ drained\n", "✓ svc-1 │ stopped after TIME\n", "✓ svc-2 │ stopped after TIME\n",
 	} {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/internal/workspace"
+	"github.com/pandakit/panda/internal/workspace/build"
 )
 
 // Bounds of what is read.
@@ -79,7 +80,15 @@ func (e *Error) Error() string { return e.Text }
 func errorOf(err error) *Error {
 	_, unknown := errors.AsType[*workspace.UnknownServiceError](err)
 	_, refused := errors.AsType[*workspace.RefusedError](err)
-	return &Error{err.Error(), unknown || refused}
+	text := err.Error()
+	if failed, ok := errors.AsType[*build.Error](err); ok {
+		var all []string
+		for _, failure := range failed.Failures {
+			all = append(all, failure.Error())
+		}
+		text = strings.Join(all, "\n")
+	}
+	return &Error{text, unknown || refused}
 }
 
 // Folder returns the folder for running workspaces, which need not exist: below XDG_RUNTIME_DIR where that is set, else
