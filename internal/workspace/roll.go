@@ -61,12 +61,12 @@ func (r *Runner) replaceAll(ctx context.Context, s *running, began time.Time) er
 		r.mu.Unlock()
 		var err error
 		if alone {
-			err = r.replaceEmptied(ctx, s, old, began)
+			err = r.replaceEmptied(ctx, s, old)
 		} else {
 			err = r.replace(ctx, s, old, began)
 		}
 		if errors.Is(err, errAlone) {
-			err = r.replaceEmptied(ctx, s, old, began)
+			err = r.replaceEmptied(ctx, s, old)
 		}
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (r *Runner) promote(i *instance) {
 }
 
 // replaceEmptied drains the old instance first.
-func (r *Runner) replaceEmptied(ctx context.Context, s *running, old *instance, began time.Time) error {
+func (r *Runner) replaceEmptied(ctx context.Context, s *running, old *instance) error {
 	r.mu.Lock()
 	old.role = leaving
 	old.stop()
@@ -141,9 +141,6 @@ func (r *Runner) replaceEmptied(ctx context.Context, s *running, old *instance, 
 	if err := r.await(ctx, next); err != nil {
 		return fmt.Errorf("%s: %w", old.label, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.Observe(Event{Kind: Replaced, Label: old.label, Address: next.seen.Address, Took: time.Since(began)})
 	return nil
 }
 

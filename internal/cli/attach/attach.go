@@ -69,6 +69,9 @@ func run(ctx context.Context, env *command.Env, service, address string) error {
 	if err != nil {
 		return err
 	}
+	if err := running.Known(ctx, client, service); err != nil {
+		return running.Explain(ctx, "attach "+service, err)
+	}
 	if address == "" {
 		registry := strings.TrimPrefix(client.Description().Registry, "http://")
 		_, err := fmt.Fprintf(env.Stdout, "waiting for an instance of %s; start yours with CONSUL_HTTP_ADDR=%s\n", service, registry)

@@ -64,7 +64,7 @@ func run(ctx context.Context, env *command.Env, o options, services []string) er
 	if err != nil {
 		return err
 	}
-	err = client.Logs(ctx, services, o.lines, o.follow, printer(env, o.json))
+	err = client.Logs(ctx, services, o.lines, o.follow, printer(env, o.json, running.Labels(ctx, client)))
 	if o.follow && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // Ctrl-C is how one stops to follow
 	}
@@ -72,13 +72,13 @@ func run(ctx context.Context, env *command.Env, o options, services []string) er
 }
 
 // printer returns what prints a line.
-func printer(env *command.Env, asJSON bool) func(tail.Line) error {
+func printer(env *command.Env, asJSON bool, labels []string) func(tail.Line) error {
 	if asJSON {
 		encoder := json.NewEncoder(env.Stdout)
 		encoder.SetEscapeHTML(false)
 		return func(line tail.Line) error { return encoder.Encode(line) }
 	}
-	out := merged.New(env.Stdout, nil, env.Color)
+	out := merged.New(env.Stdout, labels, env.Color)
 	streams := make(map[string]*merged.Stream)
 	return func(line tail.Line) error {
 		stream := streams[line.Instance]

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/control"
 )
 
@@ -54,6 +55,37 @@ func Explain(ctx context.Context, act string, err error) error {
 		return command.Usagef("%s: %w", act, err)
 	}
 	return fmt.Errorf("%s: %w", act, err)
+}
+
+// Known returns nil when the workspace has a service of that name, else what the workspace would say.
+func Known(ctx context.Context, client *control.Client, service string) error {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range status.Services {
+		names = append(names, s.Name)
+	}
+	if slices.Contains(names, service) {
+		return nil
+	}
+	return &control.Error{Text: (&workspace.UnknownServiceError{Name: service, Known: names}).Error(), Wrong: true}
+}
+
+// Labels returns those of all instances that run.
+func Labels(ctx context.Context, client *control.Client) []string {
+	status, err := client.Status(ctx)
+	if err != nil {
+		return nil // they only line up what is shown
+	}
+	var labels []string
+	for _, s := range status.Services {
+		for _, i := range s.Instances {
+			labels = append(labels, i.Label)
+		}
+	}
+	return labels
 }
 
 // Complete completes arguments with the names of services that are not given yet.
