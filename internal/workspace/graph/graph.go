@@ -108,8 +108,7 @@ func list(ctx context.Context, programs []Program, environ []string) (map[string
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-		return nil, fmt.Errorf("list what %s imports: %s", programs[0].Name, first)
+		return nil, fmt.Errorf("list what %s imports: %s", programs[0].Name, strings.Join(strings.Fields(stderr.String()), " "))
 	}
 	packages := make(map[string]*goPackage)
 	for decoder := json.NewDecoder(&stdout); ; {
