@@ -293,11 +293,11 @@ func (r *Runner) drain() error {
 	return nil
 }
 
-// withProcess returns how many instances have a process.
+// withProcess returns how many instances have a process, those that end already left out.
 func (r *Runner) withProcess() int {
 	n := 0
 	for _, i := range r.instances {
-		if !i.began.IsZero() {
+		if !i.began.IsZero() && i.role != leaving && i.role != stopping {
 			n++
 		}
 	}

@@ -50,7 +50,7 @@ func actAsPanda() int {
 	defer stop()
 	dir, _ := os.Getwd()
 	cmd := up.New(&command.Env{
-		Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
 	})
 	cmd.SetArgs(os.Args[1:])
 	err := cmd.ExecuteContext(ctx)
@@ -189,7 +189,7 @@ func (p *panda) exits(want int) {
 	}
 }
 
-var pidLine = regexp.MustCompile(`│ pid (\d+)\n`)
+var pidLine = regexp.MustCompile(`│ pid (\d+)\r?\n`)
 
 // pids returns those that the services have told, once there are so many.
 func (p *panda) pids(want int) []int {
