@@ -309,4 +309,3 @@ func noneFailed(t *testing.T, kind string, c drill.Count) {
 		t.Errorf("%s of caller %d, started %s, failed after %v: %v", kind, f.Caller, f.Started.Format(time.StampMilli), f.Elapsed, f.Err)
 	}
 }
-
