@@ -27,7 +27,6 @@ type attachment struct {
 	id      string             // under which it has registered itself; "" when we announce it
 	end     context.CancelFunc // of its watch
 	ended   chan struct{}      // closed when our own run again, or are not to
-	reason  string             // why it is not attached any more
 }
 
 // Attach lets an instance that was started elsewhere, such as by a debugger, stand in for those of a service: it

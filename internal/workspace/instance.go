@@ -28,7 +28,6 @@ type running struct {
 	ready       bool // every instance has been so once: what waits for this service is not held up by what happens later
 	stopped     bool // as it was asked to
 	alone       bool // two processes cannot run at once, as has been found out
-	dirty       bool // its files were changed while it was not to be replaced
 	attached    *attachment
 
 	busy lock // held by what changes instances

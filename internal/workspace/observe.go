@@ -122,8 +122,7 @@ func (r *Runner) healthChanged(state health.State) {
 func (r *Runner) foreignChanged(known map[string]health.Instance) {
 	foreign := maps.Clone(known)
 	maps.DeleteFunc(foreign, func(id string, _ health.Instance) bool {
-		parts := own.FindStringSubmatch(id)
-		return r.instances[id] != nil || parts != nil && r.service(parts[1]) != nil
+		return r.instances[id] != nil || r.service(nameOf(id)) != nil
 	})
 	if !maps.Equal(foreign, r.foreign) {
 		r.foreign = foreign

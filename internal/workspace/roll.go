@@ -304,7 +304,7 @@ func (r *Runner) notAttached(services []*running) error {
 func (r *Runner) renew(ctx context.Context, s *running, began time.Time) error {
 	r.mu.Lock()
 	missing := s.replicas - len(s.instances)
-	s.dirty, s.stopped = false, false
+	s.stopped = false
 	r.mu.Unlock()
 	if missing > 0 && missing == s.replicas {
 		return r.grow(ctx, s, s.replicas)
@@ -395,6 +395,7 @@ func (r *Runner) Know(names []string) error {
 // grow starts instances until there are n, and waits for them.
 func (r *Runner) grow(ctx context.Context, s *running, n int) error {
 	r.mu.Lock()
+	s.started = true // it waits for others no more
 	var added []*instance
 	for at := len(s.instances) + 1; at <= n; at++ {
 		if n > 1 { // the first of several has a number too, unless it got its name while it was alone
@@ -419,7 +420,7 @@ func (r *Runner) grow(ctx context.Context, s *running, n int) error {
 		}
 		r.promote(i)
 		s.instances = append(s.instances, i)
-		s.replicas, s.started, s.stopped = max(len(s.instances), 1), true, false
+		s.replicas, s.stopped = max(len(s.instances), s.replicas), false
 		event := Event{Kind: Passing, Label: i.label, Address: i.seen.Address, Took: time.Since(i.began)}
 		if s.Registry == "" {
 			event.Kind = Started

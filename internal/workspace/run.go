@@ -194,6 +194,14 @@ func (r *Runner) act(ctx context.Context, do func(ctx context.Context) error) er
 // own matches the ID of an instance, but for its beginning, which is the name of the service.
 var own = regexp.MustCompile(`^(.+)-[1-9]\d*(?:\.[1-9]\d*)?$`) //nolint:gochecknoglobals // constant
 
+// nameOf returns the name of the service that would have an instance of the ID, "" when none would.
+func nameOf(id string) string {
+	if parts := own.FindStringSubmatch(id); len(parts) > 1 {
+		return parts[1]
+	}
+	return ""
+}
+
 // claim makes sure that no instance is registered under an ID of this workspace: what is left of a process
 // that was killed is removed, one that answers is an error.
 func (r *Runner) claim(ctx context.Context) error {
@@ -202,8 +210,7 @@ func (r *Runner) claim(ctx context.Context) error {
 		return nil //nolint:nilerr // services start without a registry too; that it is away is told by the watch
 	}
 	for _, id := range slices.Sorted(maps.Keys(known)) {
-		parts := own.FindStringSubmatch(id)
-		if parts == nil || r.service(parts[1]) == nil {
+		if r.service(nameOf(id)) == nil {
 			continue
 		}
 		if answers(ctx, known[id].Address) {

@@ -97,8 +97,8 @@ func (w *Workspace) ServiceOf(label string) string {
 	if w.Service(label) != nil {
 		return label
 	}
-	if parts := own.FindStringSubmatch(label); parts != nil && w.Service(parts[1]) != nil {
-		return parts[1]
+	if name := nameOf(label); w.Service(name) != nil {
+		return name
 	}
 	return ""
 }

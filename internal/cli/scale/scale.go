@@ -31,7 +31,7 @@ func New(env *command.Env) *cobra.Command {
 		Long:    long,
 		Example: "  panda scale hello=3\n  panda scale hello=1 web=2",
 		Args:    cobra.MinimumNArgs(1),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 			names, _ := complete(cmd, nil, begun)
 			for at := range names {
 				names[at] += "="

@@ -112,7 +112,7 @@ func (o *operator) offer(what string, do func(names []string)) {
 	}
 	more := ""
 	if len(o.offered) > maxChoices {
-		more = fmt.Sprintf("; the others with: panda restart NAME, panda logs -f NAME")
+		more = "; the others with: panda restart NAME, panda logs -f NAME"
 	}
 	o.say("%s: %s; any other key: none%s", what, strings.Join(choices, ", "), more)
 	o.chosen = do

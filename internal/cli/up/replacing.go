@@ -16,7 +16,7 @@ const maxFiles = 3
 
 // observeReplacing is for what happens to an instance as it is replaced.
 func (s *screen) observeReplacing(e workspace.Event) {
-	switch e.Kind { //nolint:exhaustive // others have theirs
+	switch e.Kind {
 	case workspace.Replaced:
 		s.replaced(e)
 	case workspace.Kept:

@@ -118,7 +118,7 @@ func (s *screen) observe(e workspace.Event) {
 
 // observeWhole is for what is about no single instance.
 func (s *screen) observeWhole(e workspace.Event) {
-	switch e.Kind { //nolint:exhaustive // others have theirs
+	switch e.Kind {
 	case workspace.Ready:
 		s.background.Go(func() { s.ready(e.Count) })
 	case workspace.RegistryAway:

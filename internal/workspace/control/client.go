@@ -60,8 +60,8 @@ type Client struct {
 // the nearest around it; else of the only one that runs. folder is where running workspaces are. What one that ended
 // without cleaning up has left there is removed. The errors are a *[NoneError] and a *[TwiceError].
 func Find(folder, dir string) (*Client, error) {
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
 	}
 	running, err := all(folder)
 	if err != nil {

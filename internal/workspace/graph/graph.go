@@ -99,7 +99,7 @@ func list(ctx context.Context, programs []Program, environ []string) (map[string
 		}
 		args = append(args, "./"+filepath.ToSlash(relative))
 	}
-	command := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours and folders of the workspace
+	command := exec.CommandContext(ctx, "go", args...)
 	command.Dir, command.Env = programs[0].Module, slices.Concat(environ, programs[0].Env)
 	command.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
@@ -132,7 +132,7 @@ func (g *Graph) add(program Program, packages map[string]*goPackage) {
 	var imports []string
 	for _, p := range packages {
 		if p.Dir == program.Dir {
-			imports = append(p.Deps, p.ImportPath)
+			imports = slices.Concat(p.Deps, []string{p.ImportPath})
 		}
 	}
 	for _, path := range imports {

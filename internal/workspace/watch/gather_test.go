@@ -19,20 +19,21 @@ type gathering struct {
 	began   time.Time
 }
 
-func inBubble(t *testing.T, test func(t *testing.T, g *gathering)) {
+// newGathering is for the inside of a bubble.
+func newGathering(t *testing.T) *gathering {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		g := &gathering{make(chan change), make(chan Batch), time.Now()}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			gather(ctx, g.changes, g.batches)
-		}()
-		test(t, g)
+	g := &gathering{make(chan change), make(chan Batch), time.Now()}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		gather(ctx, g.changes, g.batches)
+	}()
+	t.Cleanup(func() {
 		cancel()
 		<-ended
 	})
+	return g
 }
 
 // next returns a batch and when it came.
@@ -42,7 +43,8 @@ func (g *gathering) next() (Batch, time.Duration) {
 }
 
 func TestABatchIsCompleteWhenItIsQuiet(t *testing.T) {
-	inBubble(t, func(t *testing.T, g *gathering) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering(t)
 		for range 3 { // an editor writes, writes again and renames
 			g.changes <- change{path: "b"}
 			g.changes <- change{path: "a"}
@@ -61,7 +63,8 @@ func TestABatchIsCompleteWhenItIsQuiet(t *testing.T) {
 }
 
 func TestABatchEndsThoughFilesGoOnChanging(t *testing.T) {
-	inBubble(t, func(t *testing.T, g *gathering) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering(t)
 		stop := make(chan struct{})
 		ended := make(chan struct{})
 		go func() {
@@ -85,7 +88,8 @@ func TestABatchEndsThoughFilesGoOnChanging(t *testing.T) {
 
 // What changes while nobody takes the batch is in it.
 func TestABatchGrowsUntilItIsTaken(t *testing.T) {
-	inBubble(t, func(t *testing.T, g *gathering) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering(t)
 		g.changes <- change{path: "a"}
 		time.Sleep(time.Minute)
 		g.changes <- change{path: "b"}
@@ -102,7 +106,8 @@ func TestABatchGrowsUntilItIsTaken(t *testing.T) {
 }
 
 func TestABatchIsBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T, g *gathering) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering(t)
 		for n := range maxPaths + 2 {
 			g.changes <- change{path: fmt.Sprint(n)}
 		}
