@@ -54,11 +54,9 @@ func targetsOf(services []*Service, folder string) ([]build.Target, Binaries) {
 		}
 		output := filepath.Join(folder, name)
 		binaries[s.Name], built[from] = output, output
-		target := build.Target{Name: s.Name, Dir: s.Dir, Module: s.Module.Dir, Env: s.Module.Env, Output: output}
-		if from.debug {
-			target.Flags = []string{"-gcflags=all=-N -l"}
-		}
-		targets = append(targets, target)
+		targets = append(targets, build.Target{
+			Name: s.Name, Dir: s.Dir, Module: s.Module.Dir, Env: s.Module.Env, Debug: from.debug, Output: output,
+		})
 	}
 	return targets, binaries
 }
