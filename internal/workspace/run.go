@@ -42,7 +42,7 @@ type Config struct {
 	// takes nothing up.
 	Since time.Time
 	// Generate makes code from .proto files that were saved, before services are built; problems are its error.
-	// It is given absolute paths, and never called twice at once. Nil: .proto files are not watched.
+	// It is given absolute paths, of files that may be gone by then, and never called twice at once. Nil: .proto files are not watched.
 	Generate func(ctx context.Context, files []string) error
 }
 

@@ -128,7 +128,7 @@ func (r *Registry) Deregister(ctx context.Context, id string) error {
 	return nil
 }
 
-// Instances asks once for all instances of the agent, by ID, with their addresses only.
+// Instances asks once for all instances of the agent, by ID, with their addresses and names only.
 func (r *Registry) Instances(ctx context.Context) (map[string]Instance, error) {
 	agent, name := r.agent()
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -139,7 +139,7 @@ func (r *Registry) Instances(ctx context.Context) (map[string]Instance, error) {
 	}
 	instances := make(map[string]Instance, len(services))
 	for id, service := range services {
-		instances[id] = Instance{Address: endpoint(service)}
+		instances[id] = Instance{Address: endpoint(service), Service: service.Service}
 	}
 	return instances, nil
 }
