@@ -26,6 +26,10 @@ type Config struct {
 	Environ  []string // of every instance, before what is given to each
 	Binaries Binaries
 
+	// Listen is the address, with port 0, of each instance whose panda.yaml names none: where those that find it in the
+	// registry can reach it. Empty: a port of loopback.
+	Listen string
+
 	Grace    time.Duration // for an instance to end when asked
 	Patience time.Duration // for an instance to be passing before it is called slow, or a new one is given up
 

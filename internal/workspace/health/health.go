@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +36,7 @@ const (
 type Registry struct {
 	agents    []*api.Client
 	names     []string
+	hosts     []string // of those that are reached over a network
 	transport *http.Transport
 	config    consul.Config
 
@@ -55,7 +58,7 @@ func New(cfg consul.Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up TLS to the registry: %w", err)
 	}
-	r := &Registry{config: cfg, transport: &http.Transport{
+	r := &Registry{config: cfg, hosts: checked.Hosts(), transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:     tlsConfig,
 		TLSHandshakeTimeout: dialTimeout,
@@ -96,6 +99,14 @@ func (r *Registry) String() string {
 		return name
 	}
 	return "http://" + name
+}
+
+// OnLoopback reports whether every agent is on this machine's loopback, where nobody else can be told of a service.
+func (r *Registry) OnLoopback() bool {
+	return !slices.ContainsFunc(r.hosts, func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
+	})
 }
 
 func (r *Registry) agent() (*api.Client, string) {
