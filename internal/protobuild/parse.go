@@ -252,8 +252,15 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	if strings.HasPrefix(text, "syntax error: unexpected error") {
 		return // the scanner has told what it is
 	}
-	text = strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")
-	c.problem(at, at.at(err.GetPosition().Offset, text))
+	offset := err.GetPosition().Offset
+	if text == "invalid character" && offset < len(at.content) {
+		if before, _ := utf8.DecodeLastRune(at.content[:offset]); before >= utf8.RuneSelf {
+			return // the first of several has been told
+		}
+		r, _ := utf8.DecodeRune(at.content[offset:])
+		text = fmt.Sprintf("invalid character %q; names have letters from a to z, digits and _", r)
+	}
+	c.problem(at, at.at(offset, strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")))
 }
 
 func (c *compilation) problemAt(u *unit, offset int, text string) { c.problem(u, u.at(offset, text)) }
