@@ -95,7 +95,7 @@ func withoutConsequences(problems []Problem) []Problem {
 		if match == nil {
 			return false
 		}
-		for parent, _, ok := cutLast(match[1]); ok; parent, _, ok = cutLast(parent) {
+		for parent, ok := parentOf(match[1]); ok; parent, ok = parentOf(parent) {
 			if taken[p.File+":"+parent] {
 				return true
 			}
@@ -104,13 +104,10 @@ func withoutConsequences(problems []Problem) []Problem {
 	})
 }
 
-// cutLast splits a name at its last dot.
-func cutLast(name string) (parent, last string, ok bool) {
+// parentOf returns a name up to its last dot.
+func parentOf(name string) (string, bool) {
 	i := strings.LastIndexByte(name, '.')
-	if i < 0 {
-		return "", name, false
-	}
-	return name[:i], name[i+1:], true
+	return name[:max(i, 0)], i >= 0
 }
 
 // parseAll reads the source's files, then what those import, until nothing new is named.

@@ -77,7 +77,7 @@ func openSandbox(dir, root string) (openRoot, error) {
 
 func (r *reader) close() {
 	for _, root := range r.roots {
-		root.dir.Close()
+		_ = root.dir.Close() // only read
 	}
 }
 
