@@ -186,3 +186,19 @@ func TestModules(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
+
+func TestFindFollowsALinkToTheFolderItself(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"proto/a.proto": empty})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	src, err := protobuild.Find(link, protobuild.Settings{})
+	if err != nil || src.Dir != link || !slices.Equal(src.Files, []string{"a.proto"}) {
+		t.Fatalf("got %+v, %v", src, err)
+	}
+	if c, err := protobuild.Compile(t.Context(), src); err != nil || len(c.Files) != 1 {
+		t.Errorf("compile: %v", err)
+	}
+}

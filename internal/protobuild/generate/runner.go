@@ -81,7 +81,7 @@ func (r Runner) start(ctx context.Context, timeout time.Duration, dir string, in
 		err = errors.New("was interrupted")
 	case answer.over:
 		err = fmt.Errorf("printed more than %d MiB and was ended", maxAnswer>>20)
-	case bounded.Err() != nil:
+	case err != nil && bounded.Err() != nil:
 		err = fmt.Errorf("did not end within %v and was killed", timeout)
 	case err != nil:
 		err = ending(err)
