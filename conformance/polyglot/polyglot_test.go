@@ -46,7 +46,9 @@ func (drill) Write(context.Context, *drillpb.Request) (*drillpb.Reply, error) {
 }
 
 // want is what every client prints.
-func want() string { return fmt.Sprintf("read by %d\nwrite: PermissionDenied: 不可以\n", os.Getpid()) }
+func want() string {
+	return fmt.Sprintf("read by %d\nwrite: PermissionDenied: 不可以\n", os.Getpid())
+}
 
 func TestTypeScript(t *testing.T) {
 	t.Parallel()

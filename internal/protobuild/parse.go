@@ -67,6 +67,10 @@ func Compile(ctx context.Context, src *Source) (*Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.problems) == 0 && len(files) < len(src.Files) {
+		return nil, fmt.Errorf("compile %s: %d of %d files cannot be compiled, and the compiler does not say why",
+			src.Dir, len(src.Files)-len(files), len(src.Files)) // never so, but better than code for a part
+	}
 	if len(c.problems) > 0 {
 		return nil, &ProblemsError{withoutConsequences(sorted(c.problems))}
 	}
@@ -258,7 +262,7 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	}
 	offset := err.GetPosition().Offset
 	if text == "invalid character" && offset < len(at.content) {
-		if before, _ := utf8.DecodeLastRune(at.content[:offset]); before >= utf8.RuneSelf {
+		if before, _ := utf8.DecodeLastRune(at.content[:offset]); offset > 0 && before >= utf8.RuneSelf {
 			return // the first of several has been told
 		}
 		r, _ := utf8.DecodeRune(at.content[offset:])
