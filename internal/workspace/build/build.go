@@ -148,7 +148,7 @@ type builder struct {
 
 // setsLinker reports whether GOFLAGS, wherever it is set, has flags for the linker, which ours would replace.
 func setsLinker(ctx context.Context, program string, environ []string) bool {
-	command := exec.CommandContext(ctx, program, "env", "GOFLAGS") //nolint:gosec // the go command
+	command := exec.CommandContext(ctx, program, "env", "GOFLAGS")
 	command.Env = environ
 	flags, err := command.Output()
 	return err != nil || bytes.Contains(flags, []byte("-ldflags"))
