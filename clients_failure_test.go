@@ -50,6 +50,7 @@ func mute(t *testing.T, registry *inmemory.Registry) *atomic.Int64 {
 const tolerated = 10
 
 func TestAnInstanceThatHangsIsLeftOut(t *testing.T) {
+	t.Parallel()
 	for name, call := range map[string]func(t *testing.T, registry *inmemory.Registry) func(context.Context) error{
 		"HTTP": func(t *testing.T, registry *inmemory.Registry) func(context.Context) error {
 			t.Helper()

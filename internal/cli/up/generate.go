@@ -15,7 +15,7 @@ import (
 )
 
 // generate brings the code of the .proto files beside these, which were saved or removed, up to date. A module that pins
-// no plugins makes its code by other means, and is left alone. Problems are one error of several lines.
+// no plugins makes its code by other means: it is left alone, which is told once. Problems are one error of several lines.
 func (s *screen) generate(ctx context.Context, files []string) error {
 	projects, err := gen.Projects(s.env, folders(files)...)
 	if _, none := errors.AsType[*protobuild.NoFilesError](err); none {
@@ -26,6 +26,10 @@ func (s *screen) generate(ctx context.Context, files []string) error {
 	}
 	_, err = gen.Run(ctx, s.env, projects, gen.Options{})
 	if _, unpinned := errors.AsType[*generate.UnpinnedError](err); unpinned {
+		if !s.unpinned {
+			s.unpinned = true
+			s.say(".proto files are watched, but no code is generated from them: go.mod pins no plugins; panda gen --pin adds them")
+		}
 		return nil
 	}
 	if wrong, ok := errors.AsType[*gen.ProblemsError](err); ok {

@@ -25,6 +25,8 @@ type screen struct {
 	lines    *tail.Store
 	keys     bool // are taken from a terminal
 
+	unpinned bool // that code is not generated was told; of the goroutine that reloads
+
 	background sync.WaitGroup // of what asks services before it prints
 	mu         sync.Mutex
 	addresses  map[string]string // of passing instances, by label
