@@ -77,7 +77,7 @@ func TestAgreesWithBuf(t *testing.T) {
 				agree++
 				continue
 			}
-			why := explained(p, category.buf, ours[folder], theirs[folder])
+			why := explained(p, ours[folder], theirs[folder])
 			if why == "" {
 				t.Errorf("%s: %s:\n buf:   %v\n panda: %v\nbefore: %v\nnow: %v", category.buf, p.name, theirs[folder], ours[folder], p.before, p.now)
 				continue

@@ -119,18 +119,18 @@ func (c *corpus) extensions() {
 func (c *corpus) harmless() {
 	const base = "message M { $Lint32 a = 1; }\nenum E { ZERO = 0; }\nservice S { rpc Do(M) returns (M); }\n"
 	for name, now := range map[string]string{
-		"nothing":      base,
-		"a comment":    "// A comment.\n" + base,
-		"a message":    base + "message N { }\n",
-		"an enum":      base + "enum F { F_ZERO = 0; }\n",
-		"a service":    base + "service R { }\n",
-		"a field":      strings.ReplaceAll(base, "a = 1;", "a = 1; $Lint32 b = 2;"),
-		"a list":       strings.ReplaceAll(base, "a = 1;", "a = 1; repeated int32 b = 2;"),
-		"a map":        strings.ReplaceAll(base, "a = 1;", "a = 1; map<string, M> b = 2;"),
-		"a oneof":      strings.ReplaceAll(base, "a = 1;", "a = 1; oneof o { int32 b = 2; }"),
-		"a value":      strings.ReplaceAll(base, "ZERO = 0;", "ZERO = 0; ONE = 1;"),
-		"a method":     strings.ReplaceAll(base, "(M);", "(M); rpc Undo(M) returns (M);"),
-		"reservations": strings.ReplaceAll(base, "a = 1;", "a = 1; reserved 5 to 9;"),
+		"nothing":       base,
+		"a comment":     "// A comment.\n" + base,
+		"a message":     base + "message N { }\n",
+		"an enum":       base + "enum F { F_ZERO = 0; }\n",
+		"a service":     base + "service R { }\n",
+		"a field":       strings.ReplaceAll(base, "a = 1;", "a = 1; $Lint32 b = 2;"),
+		"a list":        strings.ReplaceAll(base, "a = 1;", "a = 1; repeated int32 b = 2;"),
+		"a map":         strings.ReplaceAll(base, "a = 1;", "a = 1; map<string, M> b = 2;"),
+		"a oneof":       strings.ReplaceAll(base, "a = 1;", "a = 1; oneof o { int32 b = 2; }"),
+		"a value":       strings.ReplaceAll(base, "ZERO = 0;", "ZERO = 0; ONE = 1;"),
+		"a method":      strings.ReplaceAll(base, "(M);", "(M); rpc Undo(M) returns (M);"),
+		"reservations":  strings.ReplaceAll(base, "a = 1;", "a = 1; reserved 5 to 9;"),
 		"another order": "service S { rpc Do(M) returns (M); }\nenum E { ZERO = 0; }\nmessage M { $Lint32 a = 1; }\n",
 	} {
 		c.body("added: "+name, base, now)
