@@ -13,6 +13,9 @@ package protobuild
 
 import (
 	"fmt"
+	"os"
+	"path"
+	"path/filepath"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -33,6 +36,24 @@ type Source struct {
 	Dir   string   // absolute; what problems' paths and outputs are relative to
 	Roots []string // absolute, or relative to Dir with slashes; the first that has a file counts
 	Files []string // as imports name them, with slashes, sorted
+}
+
+// Path returns where a file of the source lies, relative to Dir with slashes. It looks at the disk when there are
+// several roots, and returns the name when none has the file.
+func (s *Source) Path(name string) string {
+	for _, root := range s.Roots {
+		at := filepath.FromSlash(path.Join(root, name))
+		if !filepath.IsAbs(at) {
+			at = filepath.Join(s.Dir, at)
+		}
+		if _, err := os.Stat(at); len(s.Roots) > 1 && err != nil {
+			continue
+		}
+		if relative, err := filepath.Rel(s.Dir, at); err == nil {
+			return filepath.ToSlash(relative)
+		}
+	}
+	return name
 }
 
 // Settings says where the .proto files of a folder are. The zero value leaves it to convention; see [Find].

@@ -1,4 +1,5 @@
-// Package config reads panda.yaml, the optional file that says how the services of a folder are run. It
+// Package config reads panda.yaml, the optional file that says how the services of a folder are run and what is
+// made of its .proto files. It
 // never looks for services, starts none, and reads no other file.
 //
 //	services:
@@ -10,6 +11,14 @@
 //	    after: [migrate]      # started once these are ready
 //	  migrate:
 //	    oneshot: true         # does its work and exits with 0; ready then
+//	proto:                    # of panda gen, lint and breaking; all of it may be left out
+//	  roots: [proto]          # what imports are named from; default: by convention
+//	  exclude: [proto/old]
+//	  generate:               # default: go and go-grpc, beside the .proto files or where go_package says
+//	    - {plugin: go}
+//	    - {plugin: es, out: web/gen, options: [target=ts]}
+//	  lint: {disable: [COMMENTS]}
+//	  breaking: {ignore: [proto/draft]}
 //
 // Reading is strict: a key that is not one of these, or a value of another type, is an error that names
 // its line and column. Anchors, aliases and tags are refused, since no one reads a file of this size faster with them.
@@ -56,6 +65,7 @@ func (e *Error) Error() string {
 type File struct {
 	Name     string // as given to Parse
 	Services []Service
+	Proto    *Proto // nil when the file has no such key
 }
 
 // Service is one entry below services, in the order of the file.

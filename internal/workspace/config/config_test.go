@@ -169,7 +169,7 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, config.Name), []byte("nope: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := "read " + filepath.Join("shown", config.Name) + `:1:1: unknown key "nope"; known: services`
+	want := "read " + filepath.Join("shown", config.Name) + `:1:1: unknown key "nope"; known: services, proto`
 	if _, err := config.Read(folder, "shown"); err == nil || err.Error() != want {
 		t.Errorf("Read: %v, want %s", err, want)
 	}
@@ -183,6 +183,7 @@ func TestRead(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("services:\n  hello: {path: ./hello, replicas: 3, env: {KEY: value}, after: [db]}\n  db: {oneshot: true}\n")
+	f.Add("proto: {roots: [a], exclude: [b*], generate: [{plugin: go, out: x, options: [y]}], lint: {disable: [Z]}}\n")
 	f.Add("services: &a\n  <<: *a\n")
 	f.Add("? [a]\n: b\n")
 	f.Add("services:\n  a: !!map {}\n  b: |\n    text\n")

@@ -19,7 +19,7 @@ import (
 
 // The keys, in the order in which people write them.
 var (
-	fileKeys    = []string{"services"}                                            //nolint:gochecknoglobals // constant
+	fileKeys    = []string{"services", "proto"}                                   //nolint:gochecknoglobals // constant
 	serviceKeys = []string{"path", "replicas", "env", "args", "after", "oneshot"} //nolint:gochecknoglobals // constant
 )
 
@@ -97,10 +97,12 @@ type parse struct{ *File }
 
 func (p parse) file(node ast.Node) error {
 	return p.mapping(node, "the file", func(key string, at Pos, value ast.Node) error {
-		if key != "services" {
+		switch {
+		case key == "proto":
+			return p.proto(at, value)
+		case key != "services":
 			return p.unknownKey(at, key, fileKeys)
-		}
-		if isEmpty(value) {
+		case isEmpty(value):
 			return nil
 		}
 		return p.mapping(value, "services", p.service)
