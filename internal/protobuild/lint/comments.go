@@ -110,8 +110,8 @@ func commentOf(d protoreflect.Descriptor) string {
 	at := d.ParentFile().SourceLocations().ByDescriptor(d)
 	var text []string
 	for line := range strings.Lines(at.LeadingComments + "\n" + at.TrailingComments) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, directive) {
-			text = append(text, line)
+		if _, speaksToUs := cutDirective(line); strings.TrimSpace(line) != "" && !speaksToUs {
+			text = append(text, strings.TrimSpace(line))
 		}
 	}
 	return strings.Join(text, "\n")

@@ -36,11 +36,11 @@ func readIgnores(file protoreflect.FileDescriptor) *ignores {
 		at := locations.Get(i)
 		comments := append(append([]string{}, at.LeadingDetachedComments...), at.LeadingComments, at.TrailingComments)
 		for line := range strings.Lines(strings.Join(comments, "\n")) {
-			text, ok := strings.CutPrefix(strings.TrimSpace(line), directive)
-			if !ok || text != "" && text[0] != ' ' && text[0] != '\t' {
+			text, ok := cutDirective(line)
+			if !ok {
 				continue
 			}
-			rule, reason, _ := strings.Cut(strings.TrimSpace(text), " ")
+			rule, reason, _ := strings.Cut(text, " ")
 			one := &ignore{
 				rule: rule, reason: strings.TrimSpace(reason),
 				at: place.Place{Path: file.Path(), Line: at.StartLine + 1, Column: at.StartColumn + 1},
@@ -51,6 +51,15 @@ func readIgnores(file protoreflect.FileDescriptor) *ignores {
 		}
 	}
 	return found
+}
+
+// cutDirective returns what a line of a comment says to this package, and whether it says anything.
+func cutDirective(line string) (text string, ok bool) {
+	text, ok = strings.CutPrefix(strings.TrimSpace(line), directive)
+	if !ok || text != "" && text[0] != ' ' && text[0] != '\t' {
+		return "", false
+	}
+	return strings.TrimSpace(text), true
 }
 
 // cover reports whether a comment at d, at the part, at what d is in, or at the file's syntax or package switches

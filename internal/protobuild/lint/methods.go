@@ -98,7 +98,7 @@ func strictRules() []Rule {
 			"message GetPetRequest {}\nmessage GetPetResponse {}\nservice PetService {\n  rpc GetPet(GetPetRequest) returns (GetPetResponse) {\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }\n}",
 			eachMethod(func(p *pass, m protoreflect.MethodDescriptor) {
 				options, _ := m.Options().(*descriptorpb.MethodOptions)
-				if options.IdempotencyLevel == nil && readsOnly(string(m.Name())) {
+				if options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && readsOnly(string(m.Name())) {
 					p.named(m, "method %s seems to read only; say so with option idempotency_level = NO_SIDE_EFFECTS, and calls that fail are retried", m.Name())
 				}
 			}),
