@@ -150,7 +150,7 @@ func begin(m protoreflect.MethodDescriptor, n int) object {
 	o := object{{"tags", texts(string(m.Parent().FullName()))}}
 	description := comment(m)
 	if kind := streaming(m); kind != unary {
-		description = strings.TrimPrefix(description+"\n\nThe call streams: "+kind+".", "\n\n")
+		description = strings.TrimPrefix(description+"\n\nThe call "+kind+".", "\n\n")
 	}
 	summary, _, _ := strings.Cut(comment(m), "\n")
 	o.setText("summary", summary)

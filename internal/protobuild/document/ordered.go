@@ -73,9 +73,20 @@ func toJSON(o object) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// toYAML returns the same as YAML.
+// toYAML returns the same as YAML. Empty lines within texts have no indent.
 func toYAML(o object) ([]byte, error) {
-	return yaml.MarshalWithOptions(forYAML(o), yaml.Indent(2), yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true))
+	raw, err := yaml.MarshalWithOptions(forYAML(o), yaml.Indent(2), yaml.IndentSequence(true), yaml.UseLiteralStyleIfMultiline(true))
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for line := range bytes.Lines(raw) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			line = []byte("\n")
+		}
+		b.Write(line)
+	}
+	return b.Bytes(), nil
 }
 
 func forYAML(v any) any {
