@@ -32,6 +32,9 @@ const (
 	askedAtOnce = 8
 )
 
+// registryItself is the service under which the registry is found in itself.
+const registryItself = "consul"
+
 // instance is a running instance and what it serves.
 type instance struct {
 	service string
@@ -55,8 +58,10 @@ func (c *comparer) served(ctx context.Context, projects []*protosource.Project, 
 		switch {
 		case in.err == nil:
 			answered = append(answered, in)
-		case service != "" || !errors.Is(in.err, rpccall.ErrNoReflection):
+		case service != "":
 			return nil, c.unanswered(in)
+		case in.service != registryItself: // not every service speaks gRPC
+			fmt.Fprintf(c.env.Stderr, "note: not compared: %s at %s does not tell what it serves: %s\n", in.service, in.address, command.OneLine(in.err.Error()))
 		}
 	}
 	return c.grouped(projects, answered, service)

@@ -69,7 +69,6 @@ func New(env *command.Env) *cobra.Command {
 	flags.StringVar(&l.explain, "explain", "", "tell what a `RULE` wants and why, with an example")
 	flags.BoolVar(&l.rules, "rules", false, "list the rules")
 	flags.BoolVar(&l.asJSON, "json", false, "print JSON")
-	cmd.MarkFlagsMutuallyExclusive("explain", "rules")
 	for _, name := range []string{"disable", "enable", "explain"} {
 		err := cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return lint.Names(), cobra.ShellCompDirectiveNoFileComp
@@ -83,6 +82,8 @@ func New(env *command.Env) *cobra.Command {
 
 func (l *linter) run(ctx context.Context, paths []string) error {
 	switch {
+	case l.explain != "" && l.rules:
+		return command.Usagef("lint: --explain and --rules are two questions; ask one")
 	case l.explain != "":
 		return l.explainRule()
 	case l.rules:
