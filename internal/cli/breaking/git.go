@@ -98,7 +98,7 @@ func (g *repository) copy(ctx context.Context, folder string) error {
 	if err != nil {
 		return fmt.Errorf("breaking: write the files of %s: %w", g.reference, err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // each file was closed before
 	reader := bufio.NewReader(bytes.NewReader(contents))
 	for _, b := range blobs {
 		content, err := nextBlob(reader)

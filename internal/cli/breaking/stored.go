@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -191,7 +192,7 @@ func (c *comparer) inGit(ctx context.Context, projects []*protosource.Project, r
 		}
 		copied, done := repositories[g.folder]
 		if !done {
-			copied = filepath.Join(temporary, fmt.Sprint(len(repositories)))
+			copied = filepath.Join(temporary, strconv.Itoa(len(repositories)))
 			repositories[g.folder] = copied
 			if err := g.copy(ctx, copied); err != nil {
 				return nil, err

@@ -97,7 +97,11 @@ type found struct {
 }
 
 func (f *found) finding(b broken) Finding {
-	result := Finding{Place: f.at, Rule: f.rule.ID, Message: f.text + ": " + b.worst.Why}
+	why := f.rule.Why
+	if severity(f.rule) == severity(sourceOnly) {
+		why = b.worst.Why // which may be more than that code no longer compiles
+	}
+	result := Finding{Place: f.at, Rule: f.rule.ID, Message: f.text + ": " + why}
 	for _, c := range []Category{Wire, JSON, Source} {
 		if slices.Contains(b.categories, c) {
 			result.Breaks = append(result.Breaks, c)
@@ -130,6 +134,9 @@ func (p *pass) report(element string, at place.Place, format string, args ...any
 	b.categories = append(b.categories, p.rule.Categories...)
 	p.broken[f.change] = b
 }
+
+// sourceOnly is as severe as rules that are about generated code alone.
+var sourceOnly = &Rule{Categories: onlySource}
 
 // severity is higher for rules whose breaking is harder to live with.
 func severity(r *Rule) int {

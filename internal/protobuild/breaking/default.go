@@ -33,8 +33,9 @@ func defaultOf(f protoreflect.FieldDescriptor) any {
 		return string(f.Default().Bytes())
 	case protoreflect.EnumKind:
 		return int32(f.Default().Enum())
+	default:
+		return f.Default().Interface()
 	}
-	return f.Default().Interface()
 }
 
 func isZero(v any) bool {

@@ -66,8 +66,9 @@ func typeText(f protoreflect.FieldDescriptor) string {
 		return "message " + string(f.Message().FullName())
 	case protoreflect.GroupKind:
 		return "group " + string(f.Message().FullName())
+	default:
+		return f.Kind().String()
 	}
-	return f.Kind().String()
 }
 
 // typeName is the full name of a field's message or enum, or "".
@@ -77,8 +78,9 @@ func typeName(f protoreflect.FieldDescriptor) protoreflect.FullName {
 		return f.Enum().FullName()
 	case protoreflect.MessageKind, protoreflect.GroupKind:
 		return f.Message().FullName()
+	default:
+		return ""
 	}
-	return ""
 }
 
 func (p *pass) typeChanged(before, now protoreflect.FieldDescriptor) {

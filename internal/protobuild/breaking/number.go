@@ -3,6 +3,7 @@ package breaking
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -101,7 +102,7 @@ type span struct{ first, last int64 }
 
 func (s span) String() string {
 	if s.first == s.last {
-		return fmt.Sprint(s.first)
+		return strconv.FormatInt(s.first, 10)
 	}
 	return fmt.Sprintf("%d to %d", s.first, s.last)
 }

@@ -84,8 +84,9 @@ func optionText(file protoreflect.FileDescriptor, field protoreflect.FieldDescri
 		return fmt.Sprintf("%q", value.String())
 	case protoreflect.EnumKind:
 		return string(field.Enum().Values().ByNumber(value.Enum()).Name())
+	default:
+		return fmt.Sprint(value.Interface())
 	}
-	return fmt.Sprint(value.Interface())
 }
 
 func samePackage(p *pass, before, now protoreflect.FileDescriptor) {
@@ -232,8 +233,9 @@ func is64Bit(f protoreflect.FieldDescriptor) bool {
 	switch f.Kind() {
 	case protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.Sint64Kind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func sameJSType(p *pass, before, now protoreflect.FieldDescriptor) {

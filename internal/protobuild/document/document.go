@@ -111,6 +111,9 @@ func walk(c container, visit func(protoreflect.Descriptor)) {
 // comment returns what is said of d, before or behind it, without the spaces that comments begin lines with and
 // without lines that speak to panda lint.
 func comment(d protoreflect.Descriptor) string {
+	if d.ParentFile() == nil {
+		return "" // a type whose file is not known
+	}
 	at := d.ParentFile().SourceLocations().ByDescriptor(d)
 	return cleanComment(at.LeadingComments, at.TrailingComments)
 }

@@ -12,7 +12,10 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/pandakit/panda/internal/protobuild"
 	"github.com/pandakit/panda/internal/protobuild/document"
@@ -20,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "write the expected documents anew")
 
-func compile(t *testing.T, folder string) []protoreflect.FileDescriptor {
+func compile(t testing.TB, folder string) []protoreflect.FileDescriptor {
 	t.Helper()
 	source, err := protobuild.Find(folder, protobuild.Settings{Roots: []string{"."}})
 	if err != nil {
@@ -167,5 +170,31 @@ func TestNothing(t *testing.T) {
 	}
 	if page := string(document.Markdown(nil, document.Options{Title: "None"})); !strings.HasPrefix(page, "# None\n") {
 		t.Errorf("got %q", page)
+	}
+}
+
+// TestTypesOfUnknownFiles documents a descriptor whose imports nobody has.
+func TestTypesOfUnknownFiles(t *testing.T) {
+	t.Parallel()
+	file, err := protodesc.FileOptions{AllowUnresolvable: true}.New(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("a.proto"), Syntax: proto.String("proto3"), Dependency: []string{"gone.proto"},
+		MessageType: []*descriptorpb.DescriptorProto{{
+			Name: proto.String("A"),
+			Field: []*descriptorpb.FieldDescriptorProto{{
+				Name: proto.String("b"), Number: proto.Int32(1), TypeName: proto.String(".gone.B"),
+				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(),
+			}},
+		}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []protoreflect.FileDescriptor{file}
+	api, err := document.OpenAPI(files, document.Options{}, document.YAML)
+	if err != nil || !bytes.Contains(api, []byte("gone.B:\n      type: object\n")) {
+		t.Errorf("got %s, %v", api, err)
+	}
+	if page := document.Markdown(files, document.Options{}); !bytes.Contains(page, []byte("| b | 1 | `gone.B` |  |")) {
+		t.Errorf("got %s", page)
 	}
 }

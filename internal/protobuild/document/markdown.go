@@ -252,7 +252,7 @@ func (p *page) aboutField(f protoreflect.FieldDescriptor) string {
 		parts = append(parts, "**Deprecated.**")
 	}
 	if o := f.ContainingOneof(); o != nil && !o.IsSynthetic() {
-		parts = append(parts, fmt.Sprintf("One of `%s`.", o.Name()))
+		parts = append(parts, "One of `"+string(o.Name())+"`.")
 	}
 	b := p.notes.behavior(f)
 	for _, said := range []struct {
@@ -269,7 +269,7 @@ func (p *page) aboutField(f protoreflect.FieldDescriptor) string {
 		}
 	}
 	if f.HasDefault() {
-		parts = append(parts, fmt.Sprintf("Default `%s`.", defaultText(f)))
+		parts = append(parts, "Default `"+defaultText(f)+"`.")
 	}
 	parts = append(parts, cell(comment(f)))
 	return strings.TrimSpace(strings.Join(parts, " "))
@@ -283,6 +283,7 @@ func defaultText(f protoreflect.FieldDescriptor) string {
 		}
 	case protoreflect.StringKind, protoreflect.BytesKind:
 		return strings.NewReplacer("`", "'", "|", `\|`).Replace(fmt.Sprintf("%q", f.Default().Interface()))
+	default:
 	}
 	return fmt.Sprint(f.Default().Interface())
 }

@@ -26,16 +26,6 @@ func (o *object) setText(key, value string) {
 	}
 }
 
-// get returns the member's value, or nil.
-func (o object) get(key string) any {
-	for _, m := range o {
-		if m.key == key {
-			return m.value
-		}
-	}
-	return nil
-}
-
 // MarshalJSON implements [json.Marshaler].
 func (o object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer

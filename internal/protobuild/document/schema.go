@@ -1,6 +1,10 @@
 package document
 
 import (
+	"encoding/base64"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -138,8 +142,8 @@ func (s *schemas) described(f protoreflect.FieldDescriptor, b behavior) object {
 		description = strings.TrimSpace(description + "\n\nIt cannot be changed once it is set.")
 	}
 	schema.setText("description", description)
-	if f.HasDefault() && f.Enum() == nil && f.Kind() != protoreflect.BytesKind && !isInteger64(f.Kind()) {
-		schema.set("default", f.Default().Interface())
+	if f.HasDefault() {
+		schema.set("default", jsonDefault(f))
 	}
 	if b.outputOnly {
 		schema.set("readOnly", true)
@@ -151,6 +155,41 @@ func (s *schemas) described(f protoreflect.FieldDescriptor, b behavior) object {
 		schema.set("deprecated", true)
 	}
 	return schema
+}
+
+// jsonDefault is the default of a proto2 field in protobuf's JSON form.
+func jsonDefault(f protoreflect.FieldDescriptor) any {
+	value := f.Default().Interface()
+	switch v := value.(type) {
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v)
+	case protoreflect.EnumNumber:
+		if named := f.Enum().Values().ByNumber(v); named != nil {
+			return string(named.Name())
+		}
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case uint64:
+		return strconv.FormatUint(v, 10)
+	case float32:
+		return jsonFloat(float64(v), value)
+	case float64:
+		return jsonFloat(v, value)
+	}
+	return value
+}
+
+// jsonFloat returns the value as it is, or the text that stands for one that JSON has no number for.
+func jsonFloat(v float64, value any) any {
+	switch {
+	case math.IsNaN(v):
+		return "NaN"
+	case math.IsInf(v, 1):
+		return "Infinity"
+	case math.IsInf(v, -1):
+		return "-Infinity"
+	}
+	return value
 }
 
 func (s *schemas) field(f protoreflect.FieldDescriptor) object {
@@ -175,8 +214,9 @@ func (s *schemas) single(f protoreflect.FieldDescriptor) object {
 		return s.refer(f.Enum())
 	case protoreflect.MessageKind, protoreflect.GroupKind:
 		return s.refer(f.Message())
+	default:
+		return scalar(f.Kind())
 	}
-	return scalar(f.Kind())
 }
 
 const (
@@ -193,16 +233,9 @@ func keyNames(kind protoreflect.Kind) object {
 		return object{{"enum", texts("true", "false")}}
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
 		return object{{"pattern", unsignedText}}
+	default:
+		return object{{"pattern", signedText}}
 	}
-	return object{{"pattern", signedText}}
-}
-
-func isInteger64(kind protoreflect.Kind) bool {
-	switch kind {
-	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
-		return true
-	}
-	return false
 }
 
 // scalar is protobuf's JSON form of a scalar: 64-bit integers and bytes are texts, and floats may be.
@@ -224,8 +257,9 @@ func scalar(kind protoreflect.Kind) object {
 		return floating("double")
 	case protoreflect.BytesKind:
 		return object{{"type", "string"}, {"contentEncoding", "base64"}}
+	default:
+		return object{{"type", "string"}}
 	}
-	return object{{"type", "string"}}
 }
 
 func floating(format string) object {
@@ -283,7 +317,7 @@ func orNull(schema object) object {
 			}
 		case []any:
 			if m.key == "oneOf" {
-				schema[i].value = append(value, object{{"type", "null"}})
+				schema[i].value = slices.Concat(value, []any{object{{"type", "null"}}})
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func pathsAround(d protoreflect.Descriptor, part []int32) []string {
 	paths := []string{protoreflect.SourcePath(partSyntax).String(), protoreflect.SourcePath(partPackage).String()}
 	locations := d.ParentFile().SourceLocations()
 	base := locations.ByDescriptor(d).Path
-	for n := range len(part) {
+	for n := range part {
 		paths = append(paths, append(append(protoreflect.SourcePath{}, base...), part[:n+1]...).String())
 	}
 	for ; d != nil; d = d.Parent() {

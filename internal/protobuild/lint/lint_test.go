@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "write the page in docs/reference anew")
 
 // compile compiles the files that an example has: one that begins after the package, one, or several.
-func compile(t *testing.T, text string) []protoreflect.FileDescriptor {
+func compile(t testing.TB, text string) []protoreflect.FileDescriptor {
 	t.Helper()
 	if !strings.HasPrefix(text, "-- ") {
 		text = "-- acme/v1/acme.proto --\nsyntax = \"proto3\";\n\npackage acme.v1;\n\n" + text

@@ -40,6 +40,11 @@ func namingRules() []Rule {
 				}
 			}),
 		},
+	}
+}
+
+func enumNamingRules() []Rule {
+	return []Rule{
 		{
 			"ENUM_PASCAL_CASE", Naming,
 			"An enum is called in PascalCase, as messages are.",
@@ -77,6 +82,11 @@ func namingRules() []Rule {
 				}
 			}),
 		},
+	}
+}
+
+func serviceNamingRules() []Rule {
+	return []Rule{
 		{
 			"SERVICE_PASCAL_CASE", Naming,
 			"A service is called in PascalCase, as messages are.",

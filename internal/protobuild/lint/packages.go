@@ -12,8 +12,10 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
+// head begins the files of examples that say their own package.
+const head = "syntax = \"proto3\";\n\n"
+
 func packageRules() []Rule {
-	const head = "syntax = \"proto3\";\n\n"
 	return []Rule{
 		{
 			"PACKAGE_DEFINED", Packages,
@@ -62,6 +64,11 @@ func packageRules() []Rule {
 				}
 			}),
 		},
+	}
+}
+
+func packageOptionRules() []Rule {
+	return []Rule{
 		{
 			"PACKAGE_SAME_GO_PACKAGE", Packages,
 			"All files of a package have the same option go_package, or none has it. Otherwise types of one package become Go types of several, which may not import each other in a circle.",
@@ -178,7 +185,7 @@ func stableImports(p *pass, file protoreflect.FileDescriptor) {
 		imported := file.Imports().Get(i)
 		last := string(imported.Package().Name())
 		if version.MatchString(last) && unstable.MatchString(last) {
-			p.at(file, []int32{numberDependency, int32(i)}, "package %s is stable and imports %s, which may change any day", file.Package(), imported.Package())
+			p.at(file, importPart(i), "package %s is stable and imports %s, which may change any day", file.Package(), imported.Package())
 		}
 	}
 }
@@ -200,7 +207,7 @@ func importCycles(p *pass) {
 		for i := range file.Imports().Len() {
 			to := file.Imports().Get(i).Package()
 			if to != file.Package() && reaches(next, to, file.Package(), make(map[protoreflect.FullName]bool)) {
-				p.at(file, []int32{numberDependency, int32(i)}, "package %s imports %s, which imports it in turn", file.Package(), to)
+				p.at(file, importPart(i), "package %s imports %s, which imports it in turn", file.Package(), to)
 			}
 		}
 	}

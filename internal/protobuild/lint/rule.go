@@ -66,7 +66,7 @@ type Rule struct {
 }
 
 var rules = slices.Concat(
-	namingRules(), packageRules(), importRules(), evolutionRules(), reservedRules(), methodRules(), commentRules(), strictRules(),
+	namingRules(), enumNamingRules(), serviceNamingRules(), packageRules(), packageOptionRules(), importRules(), evolutionRules(), reservedRules(), methodRules(), commentRules(), strictRules(),
 )
 
 // Rules returns all rules, sorted by ID. The slice is the caller's.
