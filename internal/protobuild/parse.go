@@ -248,7 +248,12 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	if other := c.units[err.GetPosition().Filename]; other != nil {
 		at = other
 	}
-	c.problem(at, at.at(err.GetPosition().Offset, err.Unwrap().Error()))
+	text := err.Unwrap().Error()
+	if strings.HasPrefix(text, "syntax error: unexpected error") {
+		return // the scanner has told what it is
+	}
+	text = strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")
+	c.problem(at, at.at(err.GetPosition().Offset, text))
 }
 
 func (c *compilation) problemAt(u *unit, offset int, text string) { c.problem(u, u.at(offset, text)) }
