@@ -2,13 +2,19 @@ package breaking
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/protobuild"
 	"github.com/pandakit/panda/internal/rpccall"
 	"github.com/pandakit/panda/internal/rpccall/rpccalltest"
 )
@@ -83,5 +89,50 @@ func TestNextBlob(t *testing.T) {
 		if got, err := nextBlob(bufio.NewReader(strings.NewReader(text))); err == nil {
 			t.Errorf("%q gives %q", text, got)
 		}
+	}
+}
+
+// TestAgainstADescriptorSet compares with what protoc would have written of earlier files, imports included.
+func TestAgainstADescriptorSet(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const head = "syntax = \"proto3\";\npackage acme.v1;\nimport \"google/protobuf/timestamp.proto\";\n"
+	write("a.proto", head+"message A {\n  google.protobuf.Timestamp at = 1;\n}\n")
+	source, err := protobuild.Find(folder, protobuild.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := protobuild.Compile(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := proto.Marshal(compiled.DescriptorSet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("before.binpb", string(set))
+	run := func() (string, int) {
+		var out bytes.Buffer
+		env := &command.Env{Stdout: &out, Stderr: &out, Dir: folder, Environ: func() []string { return nil }}
+		cmd := New(env)
+		cmd.SetArgs([]string{"--against", "before.binpb"})
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		code := command.ExitCode(cmd.ExecuteContext(t.Context()))
+		return out.String(), code
+	}
+	if out, code := run(); code != command.ExitDone || out != "" {
+		t.Errorf("nothing has changed: got %d, %s", code, out)
+	}
+	write("a.proto", head+"message A {\n  google.protobuf.Timestamp since = 1;\n}\n")
+	if out, code := run(); code != command.ExitFindings || !strings.HasPrefix(out, "a.proto:5:") || strings.Contains(out, "google") {
+		t.Errorf("a field was renamed: got %d, %s", code, out)
 	}
 }

@@ -211,7 +211,11 @@ func (c *comparer) inGit(ctx context.Context, projects []*protosource.Project, r
 
 // compileAt compiles the copy of a project; nil when it had no .proto files.
 func (c *comparer) compileAt(ctx context.Context, g *repository, p *protosource.Project, copied string) ([]protoreflect.FileDescriptor, error) {
-	relative, err := filepath.Rel(g.folder, p.Dir)
+	dir, err := filepath.EvalSymlinks(p.Dir) // as git tells its folder
+	if err != nil {
+		return nil, err
+	}
+	relative, err := filepath.Rel(g.folder, dir)
 	if err != nil {
 		return nil, err
 	}

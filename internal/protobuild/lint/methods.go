@@ -93,12 +93,13 @@ func strictRules() []Rule {
 		},
 		{
 			"RPC_IDEMPOTENCY_LEVEL", Strict,
-			"A method whose name says that it only reads, such as Get, List or Search, has the option idempotency_level. Panda's clients call a method again after a failure only when the option lets them.",
+			"A method without streams whose name says that it only reads, such as Get, List or Search, has the option idempotency_level. Panda's clients call a method again after a failure only when the option lets them.",
 			"message GetPetRequest {}\nmessage GetPetResponse {}\nservice PetService {\n  rpc GetPet(GetPetRequest) returns (GetPetResponse);\n}",
 			"message GetPetRequest {}\nmessage GetPetResponse {}\nservice PetService {\n  rpc GetPet(GetPetRequest) returns (GetPetResponse) {\n    option idempotency_level = NO_SIDE_EFFECTS;\n  }\n}",
 			eachMethod(func(p *pass, m protoreflect.MethodDescriptor) {
 				options, _ := m.Options().(*descriptorpb.MethodOptions)
-				if options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && readsOnly(string(m.Name())) {
+				streams := m.IsStreamingClient() || m.IsStreamingServer() // which are not called again
+				if !streams && options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && readsOnly(string(m.Name())) {
 					p.named(m, "method %s seems to read only; say so with option idempotency_level = NO_SIDE_EFFECTS, and calls that fail are retried", m.Name())
 				}
 			}),
@@ -110,7 +111,7 @@ func strictRules() []Rule {
 func readsOnly(name string) bool {
 	first, _, _ := strings.Cut(toLowerSnake(name), "_")
 	switch first {
-	case "get", "list", "search", "find", "lookup", "read", "query", "describe", "count", "watch":
+	case "get", "list", "search", "find", "lookup", "read", "query", "describe", "count":
 		return true
 	}
 	return false
