@@ -245,8 +245,9 @@ func scalar(f protoreflect.FieldDescriptor, random *rand.Rand) protoreflect.Valu
 		return protoreflect.ValueOfFloat64(floats[random.IntN(len(floats))])
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes([]byte(letters[:random.IntN(len(letters))]))
+	default:
+		return protoreflect.ValueOfString(letters[:random.IntN(len(letters))])
 	}
-	return protoreflect.ValueOfString(letters[:random.IntN(len(letters))])
 }
 
 const letters = "panda says hello"
