@@ -68,6 +68,8 @@ func (o *order) visit(u *unit) {
 			u.broken = true
 		case next.absent && !o.c.reader.own[imp.name]:
 			o.c.problemAt(u, imp.offset, o.c.reader.missing(imp.name))
+		case next.same != nil:
+			o.c.problemAt(u, imp.offset, fmt.Sprintf("import %q is the file that is %q to others; name it so here too", imp.name, next.same.name))
 		case o.state[next] == open:
 			o.c.problemAt(u, imp.offset, "import cycle: "+o.circle(next))
 		case o.state[next] == unseen:

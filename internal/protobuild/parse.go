@@ -31,6 +31,7 @@ type unit struct {
 	ready   linker.File // set without parsing for files that are part of this program, else by linking
 	broken  bool        // it has a problem, or imports what has
 	absent  bool        // no root has it
+	same    *unit       // the unit of this file under another name; nil when this is the first
 }
 
 type imported struct {
@@ -42,6 +43,7 @@ type imported struct {
 type compilation struct {
 	reader *reader
 	units  map[string]*unit
+	places map[string]*unit // by the path of the file
 
 	mu       sync.Mutex
 	problems []Problem
@@ -57,7 +59,7 @@ func Compile(ctx context.Context, src *Source) (*Compiled, error) {
 		return nil, err
 	}
 	defer r.close()
-	c := &compilation{reader: r, units: map[string]*unit{}}
+	c := &compilation{reader: r, units: map[string]*unit{}, places: map[string]*unit{}}
 	if err := c.parseAll(ctx); err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func withoutConsequences(problems []Problem) []Problem {
 		if match == nil {
 			return false
 		}
-		for parent, _, ok := cutLast(match[1]); ok; parent, _, ok = cutLast(parent) {
+		for parent, ok := parentOf(match[1]); ok; parent, ok = parentOf(parent) {
 			if taken[p.File+":"+parent] {
 				return true
 			}
@@ -104,13 +106,10 @@ func withoutConsequences(problems []Problem) []Problem {
 	})
 }
 
-// cutLast splits a name at its last dot.
-func cutLast(name string) (parent, last string, ok bool) {
+// parentOf returns a name up to its last dot.
+func parentOf(name string) (string, bool) {
 	i := strings.LastIndexByte(name, '.')
-	if i < 0 {
-		return "", name, false
-	}
-	return name[:i], name[i+1:], true
+	return name[:max(i, 0)], i >= 0
 }
 
 // parseAll reads the source's files, then what those import, until nothing new is named.
@@ -138,6 +137,11 @@ func (c *compilation) parseAll(ctx context.Context) error {
 		}
 		if err := group.Wait(); err != nil {
 			return err
+		}
+		for _, u := range level {
+			if u.same = c.places[u.shown]; u.same == nil {
+				c.places[u.shown] = u
+			}
 		}
 		next = c.named(level)
 	}
@@ -252,9 +256,27 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	if strings.HasPrefix(text, "syntax error: unexpected error") {
 		return // the scanner has told what it is
 	}
+	offset := err.GetPosition().Offset
+	if text == "invalid character" && offset < len(at.content) {
+		if before, _ := utf8.DecodeLastRune(at.content[:offset]); before >= utf8.RuneSelf {
+			return // the first of several has been told
+		}
+		r, _ := utf8.DecodeRune(at.content[offset:])
+		text = fmt.Sprintf("invalid character %q; names have letters from a to z, digits and _", r)
+	}
 	text = strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")
-	c.problem(at, at.at(err.GetPosition().Offset, text))
+	text = elsewhere.ReplaceAllStringFunc(text, func(place string) string {
+		match := elsewhere.FindStringSubmatch(place)
+		if other := c.units[match[1]]; other != nil {
+			return " at " + other.shown + match[2]
+		}
+		return place
+	})
+	c.problem(at, at.at(offset, text))
 }
+
+// elsewhere is where the linker names a place of another file, which it calls as imports do.
+var elsewhere = regexp.MustCompile(` at ([^\s"]+\.proto)(:\d+:\d+)`)
 
 func (c *compilation) problemAt(u *unit, offset int, text string) { c.problem(u, u.at(offset, text)) }
 

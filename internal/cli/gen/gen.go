@@ -78,6 +78,9 @@ func run(ctx context.Context, env *command.Env, o Options, asJSON bool, paths []
 	if o.Timeout < time.Millisecond {
 		return command.Usagef("--timeout %v: want a duration above 0", o.Timeout)
 	}
+	if o.Check && o.Pin {
+		return command.Usagef("--check and --pin: one writes nothing, the other go.mod; give one of them")
+	}
 	projects, err := Projects(env, paths...)
 	if err != nil {
 		if _, none := errors.AsType[*protobuild.NoFilesError](err); none {
