@@ -33,7 +33,7 @@ var categories = []struct {
 	{breaking.Source, "FILE"},
 }
 
-// judgement is what is said of one pair: rules, each with the file and how often.
+// judgement is what is said of one pair: rules, each with the file and line and how often.
 type judgement map[string]int
 
 func (j judgement) String() string {
@@ -158,7 +158,7 @@ func write(t *testing.T, root, folder string, files map[string]string) {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		text = strings.ReplaceAll(text, "$P", folder)
+		text = strings.NewReplacer("$P", folder, "; ", ";\n", "{ ", "{\n").Replace(text) // so that lines tell places
 		if err := os.WriteFile(filepath.Join(root, folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +191,7 @@ func judgedByPanda(t *testing.T, before, now []protoreflect.FileDescriptor, cate
 	result := map[string]judgement{}
 	for _, f := range findings {
 		folder, name, _ := strings.Cut(f.Place.Path, "/")
-		count(result, folder, f.Rule+" "+name)
+		count(result, folder, fmt.Sprintf("%s %s:%d", f.Rule, name, max(f.Place.Line, 1)))
 	}
 	return result
 }
@@ -206,6 +206,7 @@ func count(result map[string]judgement, folder, key string) {
 // annotation is one finding of buf's.
 type annotation struct {
 	Path    string `json:"path"`
+	Line    int    `json:"start_line"` // 1 when the whole file is meant
 	Type    string `json:"type"`
 	Message string `json:"message"`
 }
@@ -221,7 +222,7 @@ func judgedByBuf(t *testing.T, tool, before, now, category string) map[string]ju
 			path, _, _ = strings.Cut(rest, `"`)
 		}
 		folder, name, _ := strings.Cut(path, "/")
-		count(result, folder, a.Type+" "+name)
+		count(result, folder, fmt.Sprintf("%s %s:%d", a.Type, name, max(a.Line, 1)))
 	}
 	return result
 }

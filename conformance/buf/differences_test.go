@@ -29,6 +29,14 @@ var differences = []difference{
 				maps.Equal(ours, without(theirs, "FIELD_SAME_CPP_STRING_TYPE"))
 		},
 	},
+	{
+		"an option that was taken away has no place in the file, so buf tells the first line. Panda tells that of the " +
+			"method that had it",
+		func(_ pair, ours, theirs judgement) bool {
+			const rule = "RPC_SAME_IDEMPOTENCY_LEVEL"
+			return theirs[rule+" a.proto:1"] == 1 && maps.Equal(without(ours, rule), without(theirs, rule))
+		},
+	},
 }
 
 // without returns j without what one rule has found.

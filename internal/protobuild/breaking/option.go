@@ -2,6 +2,7 @@ package breaking
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bufbuild/protocompile/protoutil"
@@ -133,18 +134,33 @@ const (
 	utf8Verified = protoreflect.EnumNumber(descriptorpb.FeatureSet_VERIFY)
 )
 
-func (p *pass) judgeJSONFormat(kind string, before, now protoreflect.Descriptor) {
+// The paths to features from a message, an enum and a field.
+var (
+	messageFeatures = []int32{7, 12}
+	enumFeatures    = []int32{3, 7}
+	fieldFeatures   = []int32{8, 21}
+)
+
+// The numbers of features, and of the option that says the same of Java alone.
+const (
+	featureEnumType   = 2
+	featureUTF8       = 4
+	featureJSONFormat = 6
+	optionJavaUTF8    = 27
+)
+
+func (p *pass) judgeJSONFormat(kind string, before, now protoreflect.Descriptor, features []int32) {
 	if feature(before, "json_format") == jsonAllowed && feature(now, "json_format") != jsonAllowed {
-		p.report(string(now.FullName()), place.Of(now), "%s %s was fit for JSON and is so only by the way now", kind, now.FullName())
+		p.report(string(now.FullName()), place.Of(now, slices.Concat(features, []int32{featureJSONFormat})...), "%s %s was fit for JSON and is so only by the way now", kind, now.FullName())
 	}
 }
 
 func messageJSONFormat(p *pass, before, now protoreflect.MessageDescriptor) {
-	p.judgeJSONFormat("message", before, now)
+	p.judgeJSONFormat("message", before, now, messageFeatures)
 }
 
 func enumJSONFormat(p *pass, before, now protoreflect.EnumDescriptor) {
-	p.judgeJSONFormat("enum", before, now)
+	p.judgeJSONFormat("enum", before, now, enumFeatures)
 }
 
 func sameEnumType(p *pass, before, now protoreflect.EnumDescriptor) {
@@ -155,7 +171,7 @@ func sameEnumType(p *pass, before, now protoreflect.EnumDescriptor) {
 		return "open"
 	}
 	if before.IsClosed() != now.IsClosed() {
-		p.report(string(now.FullName()), place.Of(now), "enum %s was %s and is %s now", now.FullName(), text(before), text(now))
+		p.report(string(now.FullName()), place.Of(now, slices.Concat(enumFeatures, []int32{featureEnumType})...), "enum %s was %s and is %s now", now.FullName(), text(before), text(now))
 	}
 }
 
@@ -205,7 +221,8 @@ func sameUTF8(p *pass, before, now protoreflect.FieldDescriptor) {
 	}
 	was, is := feature(before, "utf8_validation") == utf8Verified, feature(now, "utf8_validation") == utf8Verified
 	if was != is {
-		p.report(numbered(now), place.Of(now), "%s was %s and is %s now", describe(now), utf8Text(was), utf8Text(is))
+		at := place.Of(now, slices.Concat(fieldFeatures, []int32{featureUTF8})...)
+		p.report(numbered(now), at, "%s was %s and is %s now", describe(now), utf8Text(was), utf8Text(is))
 	}
 }
 
@@ -220,7 +237,11 @@ func sameJavaUTF8(p *pass, before, now protoreflect.FieldDescriptor) {
 		return
 	}
 	if was, is := javaVerified(before), javaVerified(now); was != is {
-		p.report(numbered(now), place.Of(now), "%s was %s in Java and is %s now", describe(now), utf8Text(was), utf8Text(is))
+		at := place.Of(now.ParentFile(), partFileOptions, optionJavaUTF8)
+		if at.Line == 0 {
+			at = place.Of(now)
+		}
+		p.report(numbered(now), at, "%s was %s in Java and is %s now", describe(now), utf8Text(was), utf8Text(is))
 	}
 }
 

@@ -29,7 +29,7 @@ func Of(d protoreflect.Descriptor, part ...int32) Place {
 	if _, isFile := d.(protoreflect.FileDescriptor); !isFile {
 		at := locations.ByDescriptor(d)
 		if at.Path == nil {
-			return found
+			return ofMap(d, found)
 		}
 		path = at.Path
 		found.Line, found.Column = at.StartLine+1, at.StartColumn+1
@@ -41,6 +41,32 @@ func Of(d protoreflect.Descriptor, part ...int32) Place {
 		}
 	}
 	return found
+}
+
+// ofMap returns where the map is written that the compiler has made d of: the entry of a map, or a field of that.
+// It is otherwise for anything else.
+func ofMap(d protoreflect.Descriptor, otherwise Place) Place {
+	entry, ok := d.(protoreflect.MessageDescriptor)
+	if !ok {
+		entry, ok = d.Parent().(protoreflect.MessageDescriptor)
+	}
+	if !ok || !entry.IsMapEntry() {
+		return otherwise
+	}
+	outer, ok := entry.Parent().(protoreflect.MessageDescriptor)
+	if !ok {
+		return otherwise
+	}
+	for i := range outer.Fields().Len() {
+		f := outer.Fields().Get(i)
+		if f.Message() == nil || f.Message().FullName() != entry.FullName() {
+			continue
+		}
+		if at := outer.ParentFile().SourceLocations().ByDescriptor(f); at.Path != nil {
+			return Place{otherwise.Path, at.StartLine + 1, at.StartColumn + 1}
+		}
+	}
+	return otherwise
 }
 
 // String returns path:line:column, or the path alone.
