@@ -66,7 +66,7 @@ func New(env *command.Env) *cobra.Command {
 	c := &comparer{env: env}
 	cmd := &cobra.Command{
 		Use:     "breaking --against REF|PATH|registry [PATH…]",
-		Short:   "Tell which changes of .proto files break someone",
+		Short:   "Compare .proto files with what they were, and tell what breaks",
 		Long:    long,
 		Example: example,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,8 +21,12 @@ const (
 	partResponse      = 3
 	partMethodOptions = 4
 	optionIdempotency = 34
-	optionJSType      = 6
-	optionCType       = 1
+
+	partMessageOptions = 7
+	optionNoAccessor   = 2
+
+	optionJSType = 6
+	optionCType  = 1
 )
 
 // fileOptions are the options of a file that generated code depends on, and what they change.
@@ -115,7 +119,7 @@ func accessorKept(p *pass, before, now protoreflect.MessageDescriptor) {
 		return options.GetNoStandardDescriptorAccessor()
 	}
 	if !off(before) && off(now) {
-		p.report(string(now.FullName()), place.Of(now), "message %s has the option no_standard_descriptor_accessor now", now.FullName())
+		p.report(string(now.FullName()), place.Of(now, partMessageOptions, optionNoAccessor), "message %s has the option no_standard_descriptor_accessor now", now.FullName())
 	}
 }
 
