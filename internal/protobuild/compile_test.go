@@ -106,6 +106,7 @@ func TestCompileTellsAllProblemsInOrder(t *testing.T) {
 		"b.proto":      empty + "message B {\n  int32 = 1;\n  string s 2;\n}\n",
 		"c.proto":      importing("comon.proto") + "message C {}\n",
 		"d.proto":      empty + "message D {\n  /* 熊猫 */ Nothing x = 1;\n}\n",
+		"e.proto":      empty + "message E {\n    Strin a = 1;\n    int32 b = 1;\n}\n",
 		"common.proto": empty,
 	})
 	var got []string
@@ -118,6 +119,8 @@ func TestCompileTellsAllProblemsInOrder(t *testing.T) {
 		`b.proto:4:12: syntax error: expecting ';'`,
 		`c.proto:2:8: import "comon.proto" is not found; near: common.proto`,
 		`d.proto:3:12: field D.x: unknown type Nothing`,
+		`e.proto:3:5: field E.a: unknown type Strin; near: string`,
+		`e.proto:4:15: message E: fields a and b both have the same tag 1`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -44,7 +44,7 @@ func (c *compilation) link(ctx context.Context) ([]protoreflect.FileDescriptor, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if u.ready == nil && !u.broken {
+		if u.ready == nil && u.parsed != nil {
 			c.guard(u, func() { c.linkUnit(u, symbols) })
 		}
 	}
@@ -108,6 +108,9 @@ func (c *compilation) linkUnit(u *unit, symbols *linker.Symbols) {
 	result, err := linker.Link(u.parsed, deps, symbols, handler)
 	if err != nil {
 		c.fatal(u, err)
+		return
+	}
+	if u.broken {
 		return
 	}
 	var interpret []options.InterpreterOption

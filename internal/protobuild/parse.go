@@ -19,6 +19,8 @@ import (
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/pandakit/panda/internal/nearname"
 )
 
 // unit is one file on its way to a descriptor.
@@ -66,6 +68,10 @@ func Compile(ctx context.Context, src *Source) (*Compiled, error) {
 	files, err := c.link(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if len(c.problems) == 0 && len(files) < len(src.Files) {
+		return nil, fmt.Errorf("compile %s: %d of %d files cannot be compiled, and the compiler does not say why",
+			src.Dir, len(src.Files)-len(files), len(src.Files)) // never so, but better than code for a part
 	}
 	if len(c.problems) > 0 {
 		return nil, &ProblemsError{withoutConsequences(sorted(c.problems))}
@@ -209,18 +215,15 @@ func (c *compilation) parseContent(u *unit) {
 		u.broken = true
 		return
 	}
-	result, err := parser.ResultFromAST(file, true, handler)
-	if err != nil || u.broken {
-		u.broken = true
-		return
+	if u.parsed, err = parser.ResultFromAST(file, true, handler); err != nil {
+		u.broken = true // its syntax is right, so that its names can be looked up all the same
 	}
-	u.parsed = result
 }
 
 // guard turns a panic of the parser or linker, which read what strangers wrote, into a problem of the file.
 func (c *compilation) guard(u *unit, do func()) {
 	defer func() {
-		if r := recover(); r != nil {
+		if r := recover(); r != nil && !u.broken { // what is broken may confuse the linker
 			c.problem(u, Problem{File: u.shown, Message: fmt.Sprintf("the compiler stumbles over this file: %v", r)})
 		}
 	}()
@@ -258,7 +261,7 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	}
 	offset := err.GetPosition().Offset
 	if text == "invalid character" && offset < len(at.content) {
-		if before, _ := utf8.DecodeLastRune(at.content[:offset]); before >= utf8.RuneSelf {
+		if before, _ := utf8.DecodeLastRune(at.content[:offset]); offset > 0 && before >= utf8.RuneSelf {
 			return // the first of several has been told
 		}
 		r, _ := utf8.DecodeRune(at.content[offset:])
@@ -272,7 +275,34 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 		}
 		return place
 	})
+	if match := unknownType.FindStringSubmatch(text); match != nil {
+		if near := nearname.Of(match[1], at.types()); len(near) > 0 {
+			text += "; near: " + strings.Join(near, ", ")
+		}
+	}
 	c.problem(at, at.at(offset, text))
+}
+
+var unknownType = regexp.MustCompile(`: unknown type ([^\s]+)$`)
+
+// scalars are the types that need no definition.
+var scalars = []string{
+	"double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
+	"bool", "string", "bytes",
+}
+
+// types are the names that a field of the file may have meant as its type: scalars and what the file defines at its top.
+func (u *unit) types() []string {
+	names := slices.Clone(scalars)
+	if u.parsed != nil {
+		for _, m := range u.parsed.FileDescriptorProto().GetMessageType() {
+			names = append(names, m.GetName())
+		}
+		for _, e := range u.parsed.FileDescriptorProto().GetEnumType() {
+			names = append(names, e.GetName())
+		}
+	}
+	return names
 }
 
 // elsewhere is where the linker names a place of another file, which it calls as imports do.
