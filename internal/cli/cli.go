@@ -18,6 +18,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/kv"
 	"github.com/pandakit/panda/internal/cli/leave"
 	"github.com/pandakit/panda/internal/cli/members"
+	"github.com/pandakit/panda/internal/cli/newcmd"
 	"github.com/pandakit/panda/internal/cli/reload"
 	"github.com/pandakit/panda/internal/cli/services"
 	"github.com/pandakit/panda/internal/cli/up"
@@ -37,6 +38,7 @@ func commands(env *command.Env) []*cobra.Command {
 		kv.New(env),
 		leave.New(env),
 		members.New(env),
+		newcmd.New(env),
 		reload.New(env),
 		services.New(env),
 		up.New(env),
