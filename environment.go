@@ -10,8 +10,12 @@ import (
 
 // This file is the one place where the library reads the environment; doc.go documents the variables.
 
-// readEnvironment lets the operator's variables win over options.
+// readEnvironment lets the operator's variables win over options. A registry that a test has made for itself is not
+// the operator's: there the shell that the test was started from has no say.
 func (c *serviceConfig) readEnvironment() {
+	if _, hermetic := c.registry.(interface{ Hermetic() }); hermetic {
+		return
+	}
 	c.address = cmp.Or(os.Getenv("PANDA_ADDR"), c.address)
 	c.advertise = cmp.Or(os.Getenv("PANDA_ADVERTISE"), c.advertise)
 	c.instanceID = cmp.Or(os.Getenv("PANDA_INSTANCE"), c.instanceID)

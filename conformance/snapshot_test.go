@@ -36,7 +36,7 @@ func TestSnapshotCommand(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
-	real := realconsul.Start(t, realconsul.Options{})
+	theirAgent := realconsul.Start(t, realconsul.Options{})
 	ours, theirs := filepath.Join(t.TempDir(), "ours.snap"), filepath.Join(t.TempDir(), "theirs.snap")
 	for _, c := range []struct {
 		address string
@@ -47,7 +47,7 @@ func TestSnapshotCommand(t *testing.T) {
 		{a.Addr().String(), []string{"snapshot", "save", ours}, "Saved and verified snapshot to index", false},
 		{a.Addr().String(), []string{"snapshot", "inspect", "-kvdetails", ours}, "Register", false},
 		{a.Addr().String(), []string{"snapshot", "restore", ours}, "Restored snapshot", false},
-		{real.Address(), []string{"snapshot", "save", theirs}, "Saved and verified snapshot", false},
+		{theirAgent.Address(), []string{"snapshot", "save", theirs}, "Saved and verified snapshot", false},
 		{a.Addr().String(), []string{"snapshot", "restore", theirs}, "this is a snapshot of Consul itself", true},
 	} {
 		output, err := consul(c.address, c.args...)

@@ -19,6 +19,7 @@ generate() {
 }
 
 generate . . internal/rpccall/internal/testpb/*.proto
+generate . . pandatest/internal/hellov1/*.proto
 generate examples examples/proto examples/proto/*/*.proto
 generate bench bench/internal/hellopb bench/internal/hellopb/*.proto
 generate conformance conformance/drill/drillpb conformance/drill/drillpb/*.proto

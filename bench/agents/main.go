@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -38,7 +37,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(os.Stdout, text); err != nil {
+	if _, err := os.Stdout.WriteString(text); err != nil {
 		return err
 	}
 	if out != "" {

@@ -364,7 +364,7 @@ func TestAPIAgent(t *testing.T) {
 			break
 		}
 		cancel()
-		for range logs { //nolint:revive // until it is closed
+		for range logs { // until it is closed
 		}
 	})
 }

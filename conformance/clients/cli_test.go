@@ -216,7 +216,7 @@ func files(t *testing.T) string {
 }
 
 // TestConsulCommand runs Consul's own command line against both agents.
-func TestConsulCommand(t *testing.T) {
+func TestConsulCommand(t *testing.T) { //nolint:tparallel // each step builds on those before it
 	t.Parallel()
 	binary := realConsul(t)
 	panda, consul := start(t, pandaAsConsul(t)), start(t, binary)
@@ -252,7 +252,7 @@ func judge(t *testing.T, name string, s step, got ran) {
 
 // TestOwnCommands runs the commands that panda has itself, under Consul's name, beside Consul's own; both ask a
 // real agent, so that nothing but the command differs.
-func TestOwnCommands(t *testing.T) {
+func TestOwnCommands(t *testing.T) { //nolint:tparallel // each step builds on those before it
 	t.Parallel()
 	binary, own := realConsul(t), pandaAsConsul(t)
 	first, second := start(t, binary), start(t, binary)
@@ -317,7 +317,7 @@ func TestConsulMonitor(t *testing.T) {
 			t.Errorf("the line has no level: %q", line)
 		}
 		_ = cmd.Process.Signal(os.Interrupt)
-		for range seen { //nolint:revive // until it is closed
+		for range seen { // until it is closed
 		}
 		_ = cmd.Wait() // interrupted
 	})

@@ -2,6 +2,7 @@ package dnsparity
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -14,9 +15,7 @@ var longNode = strings.Repeat("long", 20)
 
 func node(name, address string, more object) object {
 	registration := object{"Node": name, "Address": address}
-	for key, value := range more {
-		registration[key] = value
-	}
+	maps.Copy(registration, more)
 	return registration
 }
 

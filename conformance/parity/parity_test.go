@@ -130,13 +130,13 @@ func differ(t *testing.T, n int, step Step, ours, theirs *side) {
 		other <- outcome{got, err}
 	}()
 	mine, err := ours.do(t.Context(), step)
-	real := <-other
-	if err != nil || real.err != nil {
-		t.Fatalf("step %d, %s:\nours:   %v\nConsul: %v", n+1, step.Do, err, real.err)
+	consuls := <-other
+	if err != nil || consuls.err != nil {
+		t.Fatalf("step %d, %s:\nours:   %v\nConsul: %v", n+1, step.Do, err, consuls.err)
 	}
 	same := true
 	for i := range mine {
-		if got, want := mine[i].String(), real.answers[i].String(); got != want {
+		if got, want := mine[i].String(), consuls.answers[i].String(); got != want {
 			if same = false; step.Differs == "" {
 				t.Errorf("step %d, %s: ours:\n%s\nConsul:\n%s", n+1, step.Do, got, want)
 			}

@@ -80,12 +80,18 @@ func (a *agent) common(ports []string) []string {
 // freePorts returns ports that nothing listened on a moment ago.
 func freePorts(n int) ([]string, error) {
 	var ports []string
+	var listeners []net.Listener // open until all are found, so that they differ
+	defer func() {
+		for _, listener := range listeners {
+			_ = listener.Close() // nobody has connected
+		}
+	}()
 	for range n {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer listener.Close()                                                   // all differ
+		listeners = append(listeners, listener)
 		ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)) //nolint:forcetypeassert // a TCP listener has no other
 	}
 	return ports, nil

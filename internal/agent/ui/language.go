@@ -108,5 +108,5 @@ func (h *Handler) setLanguage(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(back, Root) || strings.Contains(back, `\`) {
 		back = Root
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // a page of this site: it begins with /ui/
+	http.Redirect(w, r, back, http.StatusSeeOther) // a page of this site: it begins with /ui/
 }
