@@ -63,7 +63,9 @@ func (t *trial) extendMod(ctx context.Context) error {
 	}
 	if !requires(pandaPath) {
 		edits = append(edits, "-require="+pandaPath+"@"+t.Panda.Version)
-		replaced := slices.ContainsFunc(m.Replace, func(r struct{ Old, New struct{ Path, Version string } }) bool { return r.Old.Path == pandaPath })
+		replaced := slices.ContainsFunc(m.Replace, func(r struct {
+			Old, New struct{ Path, Version string }
+		}) bool { return r.Old.Path == pandaPath })
 		if t.Panda.Dir != "" && !replaced {
 			edits = append(edits, "-replace="+pandaPath+"="+t.Panda.Dir)
 		}

@@ -163,19 +163,28 @@ func (t *trial) startMod() ([]byte, error) {
 		}
 		return t.oldMod, t.copyImported()
 	}
+	return t.newMod(), nil
+}
+
+// newMod is the go.mod of a new module, as short as can be: the go command completes it.
+func (t *trial) newMod() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "module %s\n\ngo %s\n\n", t.Module, leastGo)
 	if t.hasProto() {
-		fmt.Fprintf(&b, "tool (\n\t%s\n\t%s\n)\n\nrequire %s %s\n", grpcPlugin, goPlugin, grpcPluginModule, grpcPluginSemver)
+		fmt.Fprintf(&b, "tool (\n\t%s\n\t%s\n)\n\n", grpcPlugin, goPlugin)
 	}
+	fmt.Fprintf(&b, "require (\n\t%s %s\n", pandaPath, t.Panda.Version)
 	if t.Type == API {
-		fmt.Fprintf(&b, "require %s %s\n", httpModule, httpSemver)
+		fmt.Fprintf(&b, "\t%s %s\n", httpModule, httpSemver)
 	}
-	fmt.Fprintf(&b, "require %s %s\n", pandaPath, t.Panda.Version)
+	b.WriteString(")\n\n")
+	if t.hasProto() {
+		fmt.Fprintf(&b, "require (\n\t%s %s // indirect\n)\n\n", grpcPluginModule, grpcPluginSemver)
+	}
 	if t.Panda.Dir != "" {
 		fmt.Fprintf(&b, "replace %s => %s\n", pandaPath, strconv.Quote(t.Panda.Dir))
 	}
-	return []byte(b.String()), nil
+	return []byte(b.String())
 }
 
 // hasProto reports whether the project has .proto files of its own.
@@ -234,11 +243,24 @@ func (t *trial) pandaSums(ctx context.Context) ([]byte, error) {
 func (t *trial) build(ctx context.Context) error {
 	if t.hasProto() {
 		t.progress("generating Go code from the .proto file")
-		if err := t.tools.Generate(ctx, t.dir, path.Join(t.below, "proto"), withFlag(t.environ, "-mod=mod")); err != nil {
-			return t.generateError(ctx, err)
+		// Tools are built only once go.mod is complete.
+		if _, err := t.run(ctx, "list", "-mod=mod", "-deps", grpcPlugin, goPlugin); err != nil {
+			return err
+		}
+		if err := t.tools.Generate(ctx, t.dir, path.Join(t.below, "proto"), t.environ); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("create %s: %w", t.Shown, err)
 		}
 	}
 	t.progress("compiling and vetting")
+	if t.NewModule {
+		// What the tools brought in first is put in order.
+		if err := os.WriteFile(filepath.Join(t.dir, "go.mod"), t.newMod(), 0o600); err != nil {
+			return err
+		}
+	}
 	packages := "./..."
 	if t.below != "" {
 		packages = "./" + t.below + "/..."
@@ -254,22 +276,3 @@ func (t *trial) build(ctx context.Context) error {
 	}
 	return nil
 }
-
-func (t *trial) generateError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("create %s: %w", t.Shown, err)
-}
-
-// withFlag adds a flag for the go command to an environment.
-func withFlag(environ []string, flag string) []string {
-	value := flag
-	for _, variable := range environ {
-		if flags, found := strings.CutPrefix(variable, "GOFLAGS="); found {
-			value = strings.TrimSpace(flags + " " + flag)
-		}
-	}
-	return append(slices.Clone(environ), "GOFLAGS="+value)
-}
-
