@@ -59,10 +59,18 @@ func (p *Plan) Create(ctx context.Context, tools Tools) (*Result, error) {
 	if err := p.checkFree(made); err != nil {
 		return nil, err
 	}
+	tidy := p.isTidy(ctx, tools)
 	outside = append(outside, joined...)
 	if err := t.write(made, outside); err != nil {
 		return nil, fmt.Errorf("create %s: %w", p.Shown, err)
 	}
+	if tidy {
+		p.tidy(ctx, tools)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	t.commit()
 	result := &Result{Notes: p.notes()}
 	for _, f := range made {
 		result.Files = append(result.Files, f.Path)

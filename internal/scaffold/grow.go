@@ -65,7 +65,9 @@ func (t *trial) extendMod(ctx context.Context) error {
 		edits = append(edits, "-require="+pandaPath+"@"+t.Panda.Version)
 		replaced := slices.ContainsFunc(m.Replace, func(r struct {
 			Old, New struct{ Path, Version string }
-		}) bool { return r.Old.Path == pandaPath })
+		}) bool {
+			return r.Old.Path == pandaPath
+		})
 		if t.Panda.Dir != "" && !replaced {
 			edits = append(edits, "-replace="+pandaPath+"="+t.Panda.Dir)
 		}
@@ -199,4 +201,19 @@ func merge(old, other []byte) []byte {
 		return old
 	}
 	return merged
+}
+
+// isTidy reports whether `go mod tidy` has nothing to do in the module that the project joins.
+func (p *Plan) isTidy(ctx context.Context, tools Tools) bool {
+	if p.NewModule {
+		return false
+	}
+	_, err := runGo(ctx, tools, p.ModuleDir, "mod", "tidy", "-diff")
+	return err == nil
+}
+
+// tidy keeps a module tidy that was: the trial knows only a part of it, and leaves out what is of no use to that. When
+// it fails, go.mod and go.sum are as the trial left them, with which the project builds.
+func (p *Plan) tidy(ctx context.Context, tools Tools) {
+	_, _ = runGo(ctx, tools, p.ModuleDir, "mod", "tidy") // see above
 }

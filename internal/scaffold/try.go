@@ -42,7 +42,6 @@ type trial struct {
 	*Plan
 
 	tools   Tools
-	environ []string
 	dir     string // of its go.mod
 	project string // the project's folder in it
 
@@ -63,7 +62,6 @@ func (p *Plan) try(ctx context.Context, tools Tools, files []File) (made, outsid
 		return nil, nil, err
 	}
 	t := &trial{Plan: p, tools: tools, dir: temp, project: filepath.Join(temp, filepath.FromSlash(p.below))}
-	t.environ = append(slices.Clone(tools.Environ), "GOWORK=off")
 	if err := writeAll(t.project, files); err != nil {
 		return nil, nil, err
 	}
@@ -105,16 +103,26 @@ func (t *trial) progress(text string) {
 	}
 }
 
-// run runs the go command in the trial's module; what it says when it fails is the error.
+// run runs the go command in the trial's module.
 func (t *trial) run(ctx context.Context, args ...string) ([]byte, error) {
+	out, err := runGo(ctx, t.tools, t.dir, args...)
+	if err == nil || ctx.Err() != nil {
+		return out, err
+	}
+	text := strings.ReplaceAll(err.Error(), t.dir+string(filepath.Separator), "")
+	return nil, fmt.Errorf("create %s: %s", t.Shown, text)
+}
+
+// runGo runs the go command in a module, as if there were no go.work; what it says when it fails is the error.
+func runGo(ctx context.Context, tools Tools, dir string, args ...string) ([]byte, error) {
 	bounded, cancel := context.WithTimeout(ctx, goTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(bounded, t.tools.Go, args...) //nolint:gosec // the go command that was found on PATH
-	cmd.Dir, cmd.Env, cmd.WaitDelay = t.dir, t.environ, time.Second
+	cmd := exec.CommandContext(bounded, tools.Go, args...) //nolint:gosec // the go command that was found on PATH
+	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, slices.Concat(tools.Environ, []string{"GOWORK=off"}), time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	what := fmt.Sprintf("create %s: go %s", t.Shown, strings.Join(args[:min(2, len(args))], " "))
+	what := "go " + strings.Join(args[:min(2, len(args))], " ")
 	switch said := strings.TrimSpace(stderr.String()); {
 	case err == nil:
 		return stdout.Bytes(), nil
@@ -123,7 +131,7 @@ func (t *trial) run(ctx context.Context, args ...string) ([]byte, error) {
 	case bounded.Err() != nil:
 		return nil, fmt.Errorf("%s did not end within %v", what, goTimeout)
 	case said != "":
-		return nil, fmt.Errorf("%s: %s", what, strings.ReplaceAll(said, t.dir+string(filepath.Separator), ""))
+		return nil, fmt.Errorf("%s: %s", what, said)
 	default:
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
@@ -247,7 +255,7 @@ func (t *trial) build(ctx context.Context) error {
 		if _, err := t.run(ctx, "list", "-mod=mod", "-deps", grpcPlugin, goPlugin); err != nil {
 			return err
 		}
-		if err := t.tools.Generate(ctx, t.dir, path.Join(t.below, "proto"), t.environ); err != nil {
+		if err := t.tools.Generate(ctx, t.dir, path.Join(t.below, "proto"), slices.Concat(t.tools.Environ, []string{"GOWORK=off"})); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

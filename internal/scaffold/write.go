@@ -55,7 +55,7 @@ func (t *transaction) undo() {
 	t.undos = nil
 }
 
-// write puts the project's files, and then those outside of its folder, in place, and commits.
+// write puts the project's files, and then those outside of its folder, in place.
 func (t *transaction) write(project, outside []File) error {
 	for _, f := range project {
 		at := filepath.Join(t.folder, filepath.FromSlash(f.Path))
@@ -77,9 +77,11 @@ func (t *transaction) write(project, outside []File) error {
 			return err
 		}
 	}
-	t.undos = nil
 	return nil
 }
+
+// commit keeps what was written.
+func (t *transaction) commit() { t.undos = nil }
 
 // makeFolder makes a folder and those above it.
 func (t *transaction) makeFolder(name string) error {
