@@ -180,7 +180,7 @@ func addToFlow(text string, services *ast.MappingNode, e entry) string {
 	case len(services.Values) == 0:
 		return before + e.flow() + text[at:]
 	case strings.HasSuffix(before, ","):
-		return before + " " + e.flow() + text[at:]
+		return before + " " + e.flow() + text[len(before):at] + text[at:]
 	}
 	return before + ", " + e.flow() + text[len(before):at] + text[at:]
 }

@@ -113,7 +113,7 @@ func run(ctx context.Context, env *command.Env, o options, path string) error {
 	}
 	fmt.Fprintf(env.Stdout, "▸ %s\n", headline(plan))
 	result, err := plan.Create(ctx, scaffold.Tools{
-		Go: program[0], Environ: env.Environ(), Generate: generateGo,
+		Go: program[0], Environ: env.Environ(), Generate: GenerateGo,
 		Progress: func(text string) { fmt.Fprintf(env.Stdout, "▸ %s\n", text) },
 	})
 	if ctx.Err() != nil {
@@ -180,8 +180,9 @@ func plan(ctx context.Context, env *command.Env, request scaffold.Request, calls
 	return p, p.Call(calls, found)
 }
 
-// generateGo writes the Go code of the .proto files below root, a folder of the module.
-func generateGo(ctx context.Context, module, root string, environ []string) error {
+// GenerateGo writes the Go code of the .proto files below root, a folder of the module, with the plugins that its go.mod
+// pins. It is the Generate of [scaffold.Tools].
+func GenerateGo(ctx context.Context, module, root string, environ []string) error {
 	source, err := protobuild.Find(module, protobuild.Settings{Roots: []string{root}})
 	if err != nil {
 		return err
