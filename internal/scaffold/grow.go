@@ -197,7 +197,7 @@ func merge(old, other []byte) []byte {
 	slices.Sort(lines)
 	lines = slices.Compact(lines)
 	merged := []byte(strings.Join(lines, "\n") + "\n")
-	if len(merged) == len(old) {
+	if len(lines) == 0 || len(merged) == len(old) {
 		return old
 	}
 	return merged

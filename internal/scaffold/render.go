@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -142,9 +143,13 @@ func validate(name string, content []byte) ([]byte, error) {
 	case ".yaml", ".yml":
 		var any map[string]any
 		return content, yaml.Unmarshal(content, &any)
+	case ".md", "":
+		return emptyLines.ReplaceAll(content, []byte("\n\n")), nil // what was left out leaves several
 	}
 	return content, nil
 }
+
+var emptyLines = regexp.MustCompile(`\n{3,}`)
 
 // quote writes a text as YAML and JSON have it.
 func quote(text string) (string, error) {

@@ -109,8 +109,10 @@ func (t *trial) run(ctx context.Context, args ...string) ([]byte, error) {
 	if err == nil || ctx.Err() != nil {
 		return out, err
 	}
-	text := strings.ReplaceAll(err.Error(), t.dir+string(filepath.Separator), "")
-	return nil, fmt.Errorf("create %s: %s", t.Shown, text)
+	if within := t.dir + string(filepath.Separator); strings.Contains(err.Error(), within) {
+		return nil, fmt.Errorf("create %s: %s", t.Shown, strings.ReplaceAll(err.Error(), within, ""))
+	}
+	return nil, fmt.Errorf("create %s: %w", t.Shown, err)
 }
 
 // runGo runs the go command in a module, as if there were no go.work; what it says when it fails is the error.
@@ -230,7 +232,11 @@ func (t *trial) pandaSums(ctx context.Context) ([]byte, error) {
 	dir := t.Panda.Dir
 	if dir == "" {
 		t.progress("finding panda " + t.Panda.Version)
-		text, err := t.run(ctx, "mod", "download", "-json", pandaPath+"@"+t.Panda.Version)
+		named := pandaPath + "@" + t.Panda.Version
+		if _, err := t.run(ctx, "mod", "download", named); err != nil {
+			return nil, err // -json would say why on standard output
+		}
+		text, err := t.run(ctx, "mod", "download", "-json", named)
 		if err != nil {
 			return nil, err
 		}
