@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,6 +184,19 @@ func TestReleasedVersion(t *testing.T) {
 
 func TestMergeSums(t *testing.T) {
 	t.Parallel()
+	// The go command's own order, which no plain sorting gives.
+	sums, err := os.ReadFile("../../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(sums), "\n")
+	rand.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	if got := merge(nil, []byte(strings.Join(lines, "\n"))); string(got) != string(sums) {
+		t.Errorf("the lines of go.sum in another order: got\n%s", got)
+	}
+	if a, b := "v1.0.0-rc.2", "v1.0.0-rc.10"; compareVersions(a, b) >= 0 || compareVersions(b, a) <= 0 || compareVersions("v1.0.0", b) <= 0 || compareVersions("v1.0.0-rc", "v1.0.0-1") <= 0 {
+		t.Errorf("%s, %s and v1.0.0 are in another order", a, b)
+	}
 	if got := merge([]byte("b\na\n"), []byte("a\n")); string(got) != "b\na\n" {
 		t.Errorf("nothing new: got %q", got)
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // modFile is what `go mod edit -json` tells of go.mod.
@@ -135,7 +134,7 @@ func (t *trial) saysTheSame(ctx context.Context, mod []byte) (bool, error) {
 	var both [2]any
 	for i, text := range [][]byte{t.oldMod, mod} {
 		name := filepath.Join(t.dir, "compared.mod")
-		if err := os.WriteFile(name, text, 0o600); err != nil {
+		if err := os.WriteFile(name, text, 0o600); err != nil { //nolint:gosec // our own temporary folder
 			return false, err
 		}
 		told, err := t.run(ctx, "mod", "edit", "-json", name)
@@ -174,7 +173,7 @@ func (t *trial) neededSums(ctx context.Context) ([]byte, error) {
 		if err := os.WriteFile(modName, mod, 0o600); err != nil { //nolint:gosec // our own temporary folder
 			return nil, err
 		}
-		if err := os.WriteFile(sumName, sums, 0o600); err != nil { //nolint:gosec // our own temporary folder
+		if err := os.WriteFile(sumName, sums, 0o600); err != nil {
 			return nil, err
 		}
 		if _, err = t.run(ctx, "list", "-mod=readonly", "-deps", "-test", "./"+t.below+"/..."); err == nil {
@@ -182,25 +181,6 @@ func (t *trial) neededSums(ctx context.Context) ([]byte, error) {
 		}
 	}
 	return nil, err
-}
-
-// merge returns the lines of both, sorted, or old as it is when the other has nothing more.
-func merge(old, other []byte) []byte {
-	var lines []string
-	for _, text := range [][]byte{old, other} {
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" {
-				lines = append(lines, line)
-			}
-		}
-	}
-	slices.Sort(lines)
-	lines = slices.Compact(lines)
-	merged := []byte(strings.Join(lines, "\n") + "\n")
-	if len(lines) == 0 || len(merged) == len(old) {
-		return old
-	}
-	return merged
 }
 
 // isTidy reports whether `go mod tidy` has nothing to do in the module that the project joins.

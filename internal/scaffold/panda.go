@@ -27,7 +27,10 @@ func FindPanda(override string) (Panda, error) {
 	if !ok {
 		build = &debug.BuildInfo{}
 	}
-	_, source, _, _ := runtime.Caller(0)
+	source := ""
+	if pc, file, _, ok := runtime.Caller(0); ok && pc != 0 {
+		source = file
+	}
 	return findPanda(build, source, override)
 }
 

@@ -82,16 +82,16 @@ func NewPlan(r Request) (*Plan, error) {
 func realPath(path string) (string, error) {
 	missing := ""
 	for at := path; ; {
-		real, err := filepath.EvalSymlinks(at)
+		found, err := filepath.EvalSymlinks(at)
 		if err == nil {
-			info, err := os.Stat(real)
+			info, err := os.Stat(found)
 			if err != nil {
 				return "", err
 			}
 			if !info.IsDir() {
 				return "", fmt.Errorf("%s is not a folder", at)
 			}
-			return filepath.Join(real, missing), nil
+			return filepath.Join(found, missing), nil
 		}
 		if _, linked := os.Lstat(at); linked == nil || !errors.Is(err, fs.ErrNotExist) {
 			return "", cause(err, at)
@@ -105,13 +105,12 @@ func realPath(path string) (string, error) {
 	}
 }
 
-// cause names the path that an error is about, once.
+// cause names the path that an error is about, once, in place of what it names itself.
 func cause(err error, path string) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", p.Path, p.Err)
-	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("%s: %w", l.New, l.Err)
+		err = p.Err
+	} else if l, ok := errors.AsType[*os.LinkError](err); ok {
+		err = l.Err
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
@@ -132,11 +131,11 @@ func (p *Plan) checkFolders() error {
 // an error, since what is there would not be run with it.
 func (p *Plan) choosePlace(dir string) error {
 	p.Workspace = nearest(p.Folder, workspaceFile)
-	real, err := realPath(dir)
+	here, err := realPath(dir)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", p.Shown, err)
 	}
-	if around := nearest(real, workspaceFile); around != "" && !inside(around, p.Folder) {
+	if around := nearest(here, workspaceFile); around != "" && !inside(around, p.Folder) {
 		return inputErrorf("choose a path within it, or run this elsewhere",
 			"create %s: %s is outside of the workspace %s, which has a %s", p.Shown, p.Folder, around, workspaceFile)
 	}

@@ -141,8 +141,8 @@ func validate(name string, content []byte) ([]byte, error) {
 	case ".go":
 		return format.Source(content)
 	case ".yaml", ".yml":
-		var any map[string]any
-		return content, yaml.Unmarshal(content, &any)
+		var anything map[string]any
+		return content, yaml.Unmarshal(content, &anything)
 	case ".md", "":
 		return emptyLines.ReplaceAll(content, []byte("\n\n")), nil // what was left out leaves several
 	}

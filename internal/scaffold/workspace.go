@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -16,19 +17,28 @@ import (
 // is: comments, order, indents and line ends. A service that is there with the same path leaves the text unchanged; one
 // with another path is an error, and so is a text that cannot be added to. Errors begin with the place: ":3:1: …".
 func AddService(text []byte, name, path string) ([]byte, error) {
-	newline := "\n"
-	if bytes.Contains(text, []byte("\r\n")) {
-		newline = "\r\n"
-		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	plainText := text
+	windows := bytes.Contains(text, []byte("\r\n")) && bytes.Count(text, []byte("\r\n")) == bytes.Count(text, []byte("\n"))
+	if windows {
+		plainText = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	}
-	added, err := addService(string(text), name, path)
+	if bytes.Contains(bytes.ReplaceAll(plainText, []byte("\r\n"), nil), []byte("\r")) {
+		return nil, errors.New(": it has a carriage return within a line")
+	}
+	added, err := addService(string(plainText), name, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := onlyAdded(text, []byte(added), name, path); err != nil {
+	if added == string(plainText) {
+		return text, nil
+	}
+	if err := onlyAdded(plainText, []byte(added), name, path); err != nil {
 		return nil, err
 	}
-	return []byte(strings.ReplaceAll(added, "\n", newline)), nil
+	if windows {
+		added = strings.ReplaceAll(added, "\n", "\r\n")
+	}
+	return []byte(added), nil
 }
 
 func addService(text, name, path string) (string, error) {
@@ -45,6 +55,9 @@ func addService(text, name, path string) (string, error) {
 		return endLine(text) + "services:\n" + entry.block(2), nil
 	}
 	at := services.Key.GetToken().Position
+	if at.Line > strings.Count(text, "\n")+1 {
+		return "", errors.New(": its lines cannot be told apart")
+	}
 	if there, err := existing(services.Value, name, path); err != nil || there {
 		return text, err
 	}
@@ -147,7 +160,7 @@ func addToBlock(text string, key, outer, inner int, e entry) string {
 	lines := strings.SplitAfter(endLine(text), "\n")
 	last := key
 	for number := key; number < len(lines); number++ {
-		line := strings.TrimRight(lines[number], " \t\n")
+		line := strings.TrimRight(lines[number], " \t\r\n")
 		indent := len(line) - len(strings.TrimLeft(line, " "))
 		if line == "" {
 			continue
@@ -166,7 +179,7 @@ func addToBlock(text string, key, outer, inner int, e entry) string {
 func addToNothing(text string, key, outer int, e entry) (string, error) {
 	lines := strings.SplitAfter(endLine(text), "\n")
 	line := lines[key-1]
-	if !regexp.MustCompile(`^\s*["']?services["']?\s*:\s*(#.*)?\n$`).MatchString(line) {
+	if !regexp.MustCompile(`^\s*["']?services["']?\s*:\s*(#.*)?\r?\n$`).MatchString(line) {
 		return "", fmt.Errorf(":%d:%d: services is written in a way that cannot be added to; remove what is behind it", key, outer+1)
 	}
 	return strings.Join(lines[:key], "") + e.block(outer+2) + strings.Join(lines[key:], ""), nil
@@ -221,9 +234,6 @@ func onlyAdded(before, after []byte, name, path string) error {
 	}
 	if err := yaml.Unmarshal(after, &is); err != nil {
 		return fmt.Errorf(": adding service %q would break it: %s", name, firstLine(err.Error()))
-	}
-	if bytes.Equal(before, after) {
-		return nil
 	}
 	n := len(was.Services)
 	whole := len(is.Services) == n+1 && fmt.Sprint(is.Services[:n]) == fmt.Sprint(was.Services)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The modes of what is written, before the umask: others may read a project, as they may what git checks out.
@@ -28,7 +29,7 @@ func begin(folder string) (*transaction, error) {
 	t := &transaction{folder: folder}
 	if info, err := os.Stat(folder); err == nil && info.IsDir() {
 		probe := filepath.Join(folder, ".panda-"+rand.Text())
-		if err := os.Mkdir(probe, folderMode); err != nil { //nolint:gosec // removed at once
+		if err := os.Mkdir(probe, folderMode); err != nil {
 			return nil, cause(err, folder)
 		}
 		return t, os.Remove(probe)
@@ -36,10 +37,10 @@ func begin(folder string) (*transaction, error) {
 	parent := filepath.Dir(folder)
 	if err := t.makeFolder(parent); err != nil {
 		t.undo()
-		return nil, cause(err, parent)
+		return nil, err
 	}
 	t.beside = filepath.Join(parent, ".panda-"+rand.Text())
-	if err := os.Mkdir(t.beside, folderMode); err != nil { //nolint:gosec // as explained above
+	if err := os.Mkdir(t.beside, folderMode); err != nil {
 		t.undo()
 		return nil, cause(err, parent)
 	}
@@ -49,8 +50,8 @@ func begin(folder string) (*transaction, error) {
 
 // undo takes back what was done. That something of it fails too is not told, since what made it necessary is.
 func (t *transaction) undo() {
-	for i := len(t.undos) - 1; i >= 0; i-- {
-		t.undos[i]()
+	for _, undo := range slices.Backward(t.undos) {
+		undo()
 	}
 	t.undos = nil
 }
@@ -94,8 +95,8 @@ func (t *transaction) makeFolder(name string) error {
 	if err := t.makeFolder(filepath.Dir(name)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(name, folderMode); err != nil { //nolint:gosec // as explained above
-		return err
+	if err := os.Mkdir(name, folderMode); err != nil {
+		return cause(err, name)
 	}
 	t.undos = append(t.undos, func() { _ = os.Remove(name) })
 	return nil
@@ -107,8 +108,8 @@ func (t *transaction) replace(name string, content []byte) error {
 		return err
 	}
 	// What a symbolic link leads to is what is replaced, never the link.
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 	}
 	mode := fs.FileMode(fileMode)
 	old, err := os.ReadFile(name) //nolint:gosec // of the project or its module
@@ -130,7 +131,7 @@ func (t *transaction) replace(name string, content []byte) error {
 	}
 	t.undos = append(t.undos, func() {
 		if existed {
-			_ = os.WriteFile(name, old, mode)
+			_ = os.WriteFile(name, old, mode) //nolint:gosec // where it has been read from
 			return
 		}
 		_ = os.Remove(name)

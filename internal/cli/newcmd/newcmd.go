@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,10 +112,13 @@ func run(ctx context.Context, env *command.Env, o options, path string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "▸ %s\n", headline(plan))
+	told := sync.OnceFunc(func() { fmt.Fprintf(env.Stdout, "▸ %s\n", headline(plan)) })
 	result, err := plan.Create(ctx, scaffold.Tools{
 		Go: program[0], Environ: env.Environ(), Generate: GenerateGo,
-		Progress: func(text string) { fmt.Fprintf(env.Stdout, "▸ %s\n", text) },
+		Progress: func(text string) {
+			told()
+			fmt.Fprintf(env.Stdout, "▸ %s\n", text)
+		},
 	})
 	if ctx.Err() != nil {
 		return fmt.Errorf("create %s: interrupted; nothing was made", path)
@@ -177,7 +181,8 @@ func plan(ctx context.Context, env *command.Env, request scaffold.Request, calls
 			}
 		}
 	}
-	return p, p.Call(calls, found)
+	err = p.Call(calls, found)
+	return p, err
 }
 
 // GenerateGo writes the Go code of the .proto files below root, a folder of the module, with the plugins that its go.mod
@@ -282,11 +287,11 @@ func common(a, b string) string {
 
 // shorten writes a path as one that stands in the working directory does.
 func shorten(env *command.Env, path string) string {
-	real, err := filepath.EvalSymlinks(env.Dir)
+	here, err := filepath.EvalSymlinks(env.Dir)
 	if err != nil {
 		return path
 	}
-	relative, err := filepath.Rel(real, path)
+	relative, err := filepath.Rel(here, path)
 	if err != nil || !filepath.IsLocal(relative) {
 		return path
 	}
