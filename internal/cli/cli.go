@@ -14,6 +14,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
 	"github.com/pandakit/panda/internal/cli/doctor"
+	"github.com/pandakit/panda/internal/cli/gen"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/kv"
 	"github.com/pandakit/panda/internal/cli/leave"
@@ -34,6 +35,7 @@ func commands(env *command.Env) []*cobra.Command {
 		call.New(env),
 		consulcmd.New(env),
 		doctor.New(env),
+		gen.New(env),
 		instances.New(env),
 		kv.New(env),
 		leave.New(env),

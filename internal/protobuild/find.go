@@ -234,24 +234,22 @@ func under(root, file string) (string, bool) {
 // file if there are several.
 func guessRoots(dir string, own, other []string) []string {
 	roots := map[string]bool{}
-	named := map[string]bool{} // what is found from the usual roots
-	confirmed := map[string]bool{}
+	named := map[string]string{} // the usual root of each file, by its name from there
 	for _, file := range own {
 		root := usualRoot(file)
 		roots[root] = true
 		name, _ := under(root, file)
-		named[name] = true
+		named[name] = root
 	}
-	votes := map[string]bool{}
+	ownByBase, otherByBase := byBase(own), byBase(other)
+	confirmed, votes := map[string]bool{}, map[string]bool{}
 	for _, file := range own {
 		for _, imp := range importsOf(filepath.Join(dir, filepath.FromSlash(file))) {
-			if named[imp] {
-				confirmed[usualRootOf(imp, own)] = true
-				continue
-			}
-			if root, ok := voted(imp, file, own); ok {
+			if root, ok := named[imp]; ok {
+				confirmed[root] = true
+			} else if root, ok := voted(imp, file, ownByBase); ok {
 				votes[root] = true
-			} else if root, ok := voted(imp, file, other); ok && !isStandard(imp) {
+			} else if root, ok := voted(imp, file, otherByBase); ok && !isStandard(imp) {
 				votes[root] = true
 			}
 		}
@@ -267,20 +265,19 @@ func guessRoots(dir string, own, other []string) []string {
 	return byDepth(roots)
 }
 
-// usualRootOf returns the usual root of the file that an import names.
-func usualRootOf(imp string, own []string) string {
-	for _, file := range own {
-		if name, _ := under(usualRoot(file), file); name == imp {
-			return usualRoot(file)
-		}
+// byBase indexes files by the last part of their path.
+func byBase(files []string) map[string][]string {
+	index := make(map[string][]string, len(files))
+	for _, file := range files {
+		index[path.Base(file)] = append(index[path.Base(file)], file)
 	}
-	return "."
+	return index
 }
 
 // voted returns the folder from which the import leads to one of the files.
-func voted(imp, from string, files []string) (string, bool) {
+func voted(imp, from string, files map[string][]string) (string, bool) {
 	best, found := "", false
-	for _, file := range files {
+	for _, file := range files[path.Base(imp)] {
 		root, ok := strings.CutSuffix(file, "/"+imp)
 		if file == imp {
 			root, ok = ".", true

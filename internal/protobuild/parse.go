@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func Compile(ctx context.Context, src *Source) (*Compiled, error) {
 		return nil, err
 	}
 	if len(c.problems) > 0 {
-		return nil, &ProblemsError{sorted(c.problems)}
+		return nil, &ProblemsError{withoutConsequences(sorted(c.problems))}
 	}
 	return &Compiled{Source: src, Files: files, Warnings: sorted(c.warnings)}, nil
 }
@@ -76,6 +77,40 @@ func sorted(problems []Problem) []Problem {
 			cmp.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(problems)
+}
+
+// duplicate is what the linker says of a name that is taken.
+var duplicate = regexp.MustCompile(`^symbol "(.+)" already defined at `)
+
+// withoutConsequences leaves out the fields and values of a message or enum whose own name is taken already.
+func withoutConsequences(problems []Problem) []Problem {
+	taken := map[string]bool{} // by file and name
+	for _, p := range problems {
+		if match := duplicate.FindStringSubmatch(p.Message); match != nil {
+			taken[p.File+":"+match[1]] = true
+		}
+	}
+	return slices.DeleteFunc(problems, func(p Problem) bool {
+		match := duplicate.FindStringSubmatch(p.Message)
+		if match == nil {
+			return false
+		}
+		for parent, _, ok := cutLast(match[1]); ok; parent, _, ok = cutLast(parent) {
+			if taken[p.File+":"+parent] {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// cutLast splits a name at its last dot.
+func cutLast(name string) (parent, last string, ok bool) {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 {
+		return "", name, false
+	}
+	return name[:i], name[i+1:], true
 }
 
 // parseAll reads the source's files, then what those import, until nothing new is named.
@@ -213,7 +248,12 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	if other := c.units[err.GetPosition().Filename]; other != nil {
 		at = other
 	}
-	c.problem(at, at.at(err.GetPosition().Offset, err.Unwrap().Error()))
+	text := err.Unwrap().Error()
+	if strings.HasPrefix(text, "syntax error: unexpected error") {
+		return // the scanner has told what it is
+	}
+	text = strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")
+	c.problem(at, at.at(err.GetPosition().Offset, text))
 }
 
 func (c *compilation) problemAt(u *unit, offset int, text string) { c.problem(u, u.at(offset, text)) }

@@ -167,6 +167,8 @@ func (r *reader) missing(name string) string {
 // near returns names of files that a wrong import may have meant: of the same base name first, else near ones.
 func (r *reader) near(name string) []string {
 	known := slices.Concat(r.src.Files, standardNames())
+	slices.Sort(known)
+	known = slices.Compact(known)
 	var same []string
 	for _, k := range known {
 		if path.Base(k) == path.Base(name) && len(same) < nearname.Most && !slices.Contains(same, k) {

@@ -9,39 +9,26 @@ import (
 // unreadable finds, before the parser is asked, what it would need too much memory or too deep a stack for, or
 // would take for something else. It returns the offset and a text, "" when the file may be parsed.
 func unreadable(content []byte) (int, string) {
-	if i := invalidUTF8(content); i >= 0 {
-		return i, "not UTF-8 text"
+	if i := bytes.IndexByte(content, 0); i >= 0 {
+		return i, "the file holds a NUL character; it is no text, or not UTF-8"
 	}
-	if bytes.HasPrefix(content, []byte("\xFE\xFF")) || bytes.IndexByte(content, 0) >= 0 {
-		return max(bytes.IndexByte(content, 0), 0), "the file holds a NUL character"
-	}
-	return tooDeep(content)
+	return scan(content)
 }
 
-// invalidUTF8 returns where content ceases to be UTF-8, or -1.
-func invalidUTF8(content []byte) int {
-	if utf8.Valid(content) {
-		return -1
-	}
-	for i := 0; i < len(content); {
-		r, size := utf8.DecodeRune(content[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
-}
-
-// tooDeep returns the offset of the bracket that is one too deep. Comments and texts do not count.
-func tooDeep(content []byte) (int, string) {
+// scan returns the offset of the bracket that is one too deep, comments and texts not counted, and of a text that
+// is not UTF-8, whose bytes the parser would replace; in a comment they do no harm.
+func scan(content []byte) (int, string) {
 	depth := 0
 	for i := 0; i < len(content); i++ {
 		switch content[i] {
 		case '/':
 			i = skipComment(content, i)
 		case '"', '\'':
-			i = skipText(content, i)
+			end := skipText(content, i)
+			if !utf8.Valid(content[i:min(end, len(content))]) {
+				return i, `a text that is not UTF-8; write other bytes as \xff or \377`
+			}
+			i = end
 		case '{', '[', '(', '<':
 			depth++
 			if depth > MaxNesting {

@@ -27,7 +27,7 @@ var builtins = []string{"cpp", "csharp", "java", "kotlin", "objc", "php", "pyi",
 // go.mod does not say one.
 var pinnable = []struct{ plugin, pkg, module, version string }{
 	{"go", "google.golang.org/protobuf/cmd/protoc-gen-go", "google.golang.org/protobuf", "v1.36.12"},
-	{"go-grpc", "google.golang.org/grpc/cmd/protoc-gen-go-grpc", "google.golang.org/grpc/cmd/protoc-gen-go-grpc", "v1.6.1"},
+	{"go-grpc", "google.golang.org/grpc/cmd/protoc-gen-go-grpc", "google.golang.org/grpc/cmd/protoc-gen-go-grpc", "v1.6.2"},
 }
 
 // UnpinnedError says that go.mod does not name the tool of a plugin that is to be pinned there.
@@ -250,4 +250,13 @@ func Pin(ctx context.Context, dir string, plugins []string, run Runner) ([]strin
 		return nil, fmt.Errorf("pin the plugins: %w", err)
 	}
 	return missing, nil
+}
+
+// Pinned lists "module version" of the tools that [Pin] writes where go.mod says none.
+func Pinned() []string {
+	var list []string
+	for _, p := range pinnable {
+		list = append(list, p.module+" "+p.version)
+	}
+	return list
 }
