@@ -268,7 +268,7 @@ type ChatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the service answers.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	// The how manieth message it answers, from 1.
+	// Which message of the caller it answers, from 1.
 	Number        int32 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
