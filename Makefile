@@ -60,7 +60,7 @@ conformance: ## the agent and a real Consul, which is built on first use, agains
 	cd conformance && $(GO) test -race -count=1 -timeout 12m ./...
 
 .PHONY: readme
-readme: ## run the commands that README shows and compare what they print
+readme: ## run the commands that README and the guide show and compare what they print
 	$(GO) test -count=1 -v ./internal/archtest/readme
 
 .PHONY: bench

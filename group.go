@@ -17,8 +17,8 @@ import (
 type group struct {
 	target  *target
 	wait    time.Duration
-	accepts func(discovery.Instance) bool
-	removed func(*p2c.Endpoint) // told of each endpoint that has left; may be nil
+	refuses func(discovery.Instance) string // why an instance is not one that was asked for, or ""
+	removed func(*p2c.Endpoint)             // told of each endpoint that has left; may be nil
 	pool    *p2c.Pool
 	epoch   time.Time
 
@@ -43,7 +43,7 @@ type groupEndpoint struct {
 func newGroup(service string, config *clientConfig) (*group, error) {
 	g := &group{
 		wait:      config.wait,
-		accepts:   func(discovery.Instance) bool { return true },
+		refuses:   func(discovery.Instance) string { return "" },
 		pool:      p2c.NewPool(p2c.Default()),
 		epoch:     time.Now().Add(-time.Nanosecond), // the pool wants times above 0
 		endpoints: map[endpointKey]*p2c.Endpoint{},
@@ -65,8 +65,8 @@ func (g *group) Ready() bool {
 
 // Refusal implements seen.
 func (g *group) Refusal(i discovery.Instance) string {
-	if !g.accepts(i) {
-		return "not what the address asks for"
+	if why := g.refuses(i); why != "" {
+		return why
 	}
 	g.mu.Lock()
 	e := g.endpoints[keyOf(i)]
@@ -143,7 +143,7 @@ func (g *group) replace(instances []discovery.Instance) {
 	g.endpoints = make(map[endpointKey]*p2c.Endpoint, len(instances))
 	var members []p2c.Member
 	for _, i := range instances {
-		if !g.accepts(i) {
+		if g.refuses(i) != "" {
 			continue
 		}
 		key := keyOf(i)
@@ -191,6 +191,16 @@ func (a *attempt) failed(err error) {
 
 // abandoned ends an attempt that tells nothing of the endpoint.
 func (a *attempt) abandoned() { a.done(p2c.Ignored) }
+
+// givenUp ends an attempt whose ctx has ended before an answer came. A deadline that ran out tells that the endpoint is
+// slow, or hangs; a caller who has changed his mind tells nothing.
+func (a *attempt) givenUp(ctx context.Context) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.done(p2c.Late)
+		return
+	}
+	a.abandoned()
+}
 
 func (a *attempt) done(outcome p2c.Outcome) {
 	a.group.pool.Done(a.endpoint, p2c.Call, a.started, a.group.now(), outcome)

@@ -72,15 +72,14 @@ func (t *byName) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return t.others.RoundTrip(r)
 	}
-	if r.Body != nil {
-		defer r.Body.Close() // each attempt has a body of its own, or the only one closes it, too
-	}
+	body := newRequestBody(r)
+	defer body.release()
 	for {
 		g, err := t.group(host, name)
 		if err != nil {
 			return nil, err
 		}
-		response, err := t.send(g, r)
+		response, err := t.send(g, r, body)
 		if !errors.Is(err, errGroupClosed) { // by CloseIdleConnections, which is no reason to fail
 			return response, err
 		}
@@ -112,17 +111,17 @@ func (t *byName) group(host string, name serviceName) (*group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up service %q: %w", name.service, err)
 	}
-	g.accepts = name.matches
+	g.refuses = name.refuses
 	t.groups[host] = g
 	return g, nil
 }
 
 // send tries instances until one has answered.
-func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
+func (t *byName) send(g *group, r *http.Request, body *requestBody) (*http.Response, error) {
 	var response *http.Response
 	tries := 0
 	err := g.call(r.Context(), func(ctx context.Context, a *attempt) (bool, error) {
-		out, err := outgoing(ctx, r, a.instance())
+		out, err := outgoing(ctx, r, body, a.instance())
 		if err != nil {
 			a.abandoned()
 			return false, err
@@ -137,11 +136,11 @@ func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
 			a.succeeded()
 			return false, nil
 		case ctx.Err() != nil:
-			a.abandoned()
+			a.givenUp(ctx)
 			return false, err
 		}
 		a.failed(err)
-		return replayable(r) && (unseen(err) || tries < httpTries && idempotent(r)), err
+		return body.again() && (unseen(err) || tries < httpTries && idempotent(r)), err
 	})
 	if err != nil {
 		return nil, err
@@ -150,14 +149,11 @@ func (t *byName) send(g *group, r *http.Request) (*http.Response, error) {
 }
 
 // outgoing is the request as it goes to the instance: a copy, as RoundTrip must not change what it was given.
-func outgoing(ctx context.Context, r *http.Request, to discovery.Instance) (*http.Request, error) {
+func outgoing(ctx context.Context, r *http.Request, body *requestBody, to discovery.Instance) (*http.Request, error) {
 	out := r.Clone(ctx)
-	if r.GetBody != nil {
-		body, err := r.GetBody()
-		if err != nil {
-			return nil, fmt.Errorf("read the request's body: %w", err)
-		}
-		out.Body = body
+	var err error
+	if out.Body, err = body.next(); err != nil {
+		return nil, fmt.Errorf("read the request's body: %w", err)
 	}
 	if out.Host == "" {
 		out.Host = r.URL.Host
@@ -174,10 +170,6 @@ func outgoing(ctx context.Context, r *http.Request, to discovery.Instance) (*htt
 func unseen(err error) bool {
 	operation, ok := errors.AsType[*net.OpError](err)
 	return ok && operation.Op == "dial"
-}
-
-func replayable(r *http.Request) bool {
-	return r.Body == nil || r.Body == http.NoBody || r.GetBody != nil
 }
 
 func idempotent(r *http.Request) bool {
@@ -207,7 +199,13 @@ func parseServiceName(host string) (serviceName, bool) {
 	return name, name.service != ""
 }
 
-func (n serviceName) matches(i discovery.Instance) bool {
-	hasTag := n.tag == "" || slices.ContainsFunc(i.Tags, func(tag string) bool { return strings.EqualFold(tag, n.tag) })
-	return hasTag && (n.datacenter == "" || strings.EqualFold(n.datacenter, i.Datacenter))
+// refuses returns what of the name does not fit the instance, or "".
+func (n serviceName) refuses(i discovery.Instance) string {
+	switch {
+	case n.tag != "" && !slices.ContainsFunc(i.Tags, func(tag string) bool { return strings.EqualFold(tag, n.tag) }):
+		return fmt.Sprintf("it has no tag %q", n.tag)
+	case n.datacenter != "" && !strings.EqualFold(n.datacenter, i.Datacenter):
+		return fmt.Sprintf("it is not in datacenter %q", n.datacenter)
+	}
+	return ""
 }

@@ -43,8 +43,8 @@ func TestServiceNameMatches(t *testing.T) {
 		{"", "web", "dc2"}:   false,
 		{"v2", "web", "dc2"}: false,
 	} {
-		if got := name.matches(instance); got != want {
-			t.Errorf("%+v matches = %v, want %v", name, got, want)
+		if why := name.refuses(instance); (why == "") != want {
+			t.Errorf("%+v refuses with %q, want a match: %v", name, why, want)
 		}
 	}
 }

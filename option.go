@@ -27,6 +27,13 @@ type common struct {
 	logger   *slog.Logger
 }
 
+// complete puts the default where an option has put nothing.
+func (c *common) complete() {
+	if c.logger == nil {
+		c.logger = slog.Default()
+	}
+}
+
 type serviceConfig struct {
 	common
 	address    string
@@ -57,7 +64,6 @@ const (
 
 func newServiceConfig(options []ServiceOption) serviceConfig {
 	c := serviceConfig{
-		common:     common{logger: slog.Default()},
 		meta:       map[string]string{},
 		leaveDelay: defaultLeaveDelay,
 		drain:      defaultDrain,
@@ -66,14 +72,16 @@ func newServiceConfig(options []ServiceOption) serviceConfig {
 	for _, o := range options {
 		o.applyService(&c)
 	}
+	c.complete()
 	return c
 }
 
 func newClientConfig(options []ClientOption) clientConfig {
-	c := clientConfig{common: common{logger: slog.Default()}, wait: defaultWait}
+	c := clientConfig{wait: defaultWait}
 	for _, o := range options {
 		o.applyClient(&c)
 	}
+	c.complete()
 	return c
 }
 
@@ -90,13 +98,13 @@ type bothOption func(*common)
 func (o bothOption) applyService(c *serviceConfig) { o(&c.common) }
 func (o bothOption) applyClient(c *clientConfig)   { o(&c.common) }
 
-// WithRegistry uses r in place of the Consul agents that CONSUL_HTTP_ADDR names. The last one wins.
+// WithRegistry uses r in place of the Consul agents that CONSUL_HTTP_ADDR names, which nil stands for. The last one wins.
 func WithRegistry(r discovery.Registry) Option {
 	return bothOption(func(c *common) { c.registry = r })
 }
 
 // WithLogger sends what happens (the address chosen, registrations, panics, drains) to l in place of
-// slog.Default(). The last one wins.
+// slog.Default(), which nil stands for. The last one wins.
 func WithLogger(l *slog.Logger) Option {
 	return bothOption(func(c *common) { c.logger = l })
 }

@@ -94,7 +94,7 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 	client, err := connection.use(ctx, a.address())
 	if err != nil {
 		if ctx.Err() != nil {
-			a.abandoned()
+			a.givenUp(ctx)
 			return false, c.group.target.unavailable(ctx)
 		}
 		a.failed(err)
@@ -106,7 +106,7 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 	case <-call.Done:
 		return c.ended(a, connection, client, call.Error)
 	case <-ctx.Done():
-		a.abandoned()
+		a.givenUp(ctx)
 		return false, fmt.Errorf("call %s of service %q at %s: %w", method, c.group.target.service, a.address(), ctx.Err())
 	}
 }

@@ -123,7 +123,7 @@ func (s *Service) newMux(measured *metrics.Registry, rpc http.Handler) (handler 
 	}()
 	ownMetrics := false
 	for _, r := range s.routes {
-		mux.Handle(r.pattern, measured.HTTP(r.pattern, r.handler))
+		mux.Handle(r.pattern, measured.HTTP(r.pattern, recovered(s.config.logger, r.handler)))
 		ownMetrics = ownMetrics || r.pattern == "GET /metrics" || r.pattern == "/metrics"
 	}
 	if !ownMetrics {
@@ -132,7 +132,7 @@ func (s *Service) newMux(measured *metrics.Registry, rpc http.Handler) (handler 
 	if len(s.rpcs) > 0 {
 		mux.Handle("CONNECT "+netrpc.Path, rpc)
 	}
-	return recovered(s.config.logger, tracecontext.Middleware(mux)), nil
+	return tracecontext.Middleware(mux), nil
 }
 
 // start serves every protocol. The channel gives the first failure of one of them.
@@ -240,7 +240,8 @@ type watchStream struct {
 
 func (w watchStream) Context() context.Context { return w.ctx }
 
-// recovered answers a handler's panic with status 500 where nothing has been written yet.
+// recovered logs a handler's panic, and answers it with status 500. Where the answer had begun it breaks it off,
+// as net/http does, so that the client cannot take it for whole.
 func recovered(logger *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() { //nolint:contextcheck // the request's is the one there is
@@ -252,6 +253,9 @@ func recovered(logger *slog.Logger, next http.Handler) http.Handler {
 				panic(p)
 			}
 			grpcserver.LogPanic(r.Context(), logger, r.Method+" "+r.URL.Path, p)
+			if begun, ok := w.(interface{ Begun() bool }); !ok || begun.Begun() {
+				panic(http.ErrAbortHandler)
+			}
 			w.WriteHeader(http.StatusInternalServerError)
 		}()
 		next.ServeHTTP(w, r)

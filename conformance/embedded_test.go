@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pandakit/panda/conformance/freeport"
 	"github.com/pandakit/panda/internal/agent"
 )
 
@@ -43,14 +43,7 @@ type embedded struct {
 
 func startEmbedded(t testing.TB) *embedded {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &embedded{address: listener.Addr().String()}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	e := &embedded{address: freeport.Local(freeport.Find(t, 1)[0])}
 	e.Restart(t)
 	t.Cleanup(e.Kill)
 	return e

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // UnreachableError says that a service could not be looked up because its registry does not answer and
@@ -59,7 +60,11 @@ const refusalsShown = 5
 
 func (e *UnusableError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "call service %q: none of its %d instances in %s is usable", e.Service, len(e.Refused), e.Registry)
+	if len(e.Refused) == 1 {
+		fmt.Fprintf(&b, "call service %q: its one instance in %s is not usable", e.Service, e.Registry)
+	} else {
+		fmt.Fprintf(&b, "call service %q: none of its %d instances in %s is usable", e.Service, len(e.Refused), e.Registry)
+	}
 	for i, r := range e.Refused {
 		if i == refusalsShown {
 			fmt.Fprintf(&b, "; and %d more", len(e.Refused)-i)
@@ -84,7 +89,14 @@ type InvalidError struct {
 	Reason string
 }
 
+// valueShown bounds how much of a value an error text repeats, in characters.
+const valueShown = 60
+
 func (e *InvalidError) Error() string {
+	value := []rune(e.Value)
+	if len(value) > valueShown {
+		return fmt.Sprintf("announce service: %s %q… (%d bytes): %s", e.Field, string(value[:valueShown]), len(e.Value), e.Reason)
+	}
 	return fmt.Sprintf("announce service: %s %q: %s", e.Field, e.Value, e.Reason)
 }
 
@@ -113,6 +125,23 @@ func Explain(s Snapshot, reason func(Instance) string) error {
 	return &UnusableError{Service: s.Service, Registry: s.Registry, Refused: refused, Stale: s.Err}
 }
 
+// outputShown bounds what a check says, in characters, where it becomes part of a reason.
+const outputShown = 200
+
+// oneLine returns text as a part of an error text: what a check says is another program's, and may be anything.
+func oneLine(text string) string {
+	runes := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(text)))
+	if len(runes) > outputShown {
+		return string(runes[:outputShown-1]) + "…"
+	}
+	return string(runes)
+}
+
 func instanceReason(i Instance) string {
 	worst := i.Status()
 	if worst == Passing {
@@ -125,7 +154,7 @@ func instanceReason(i Instance) string {
 		if c.Output == "" {
 			return string(worst)
 		}
-		return string(worst) + ": " + strings.TrimSpace(c.Output)
+		return string(worst) + ": " + oneLine(c.Output)
 	}
 	return string(worst)
 }

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1") // nobody; a script that needs a registry starts it
+			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 			env.Values[runningKey{}] = new(slot)
 			program, err := exec.LookPath("panda")
 			env.Setenv("BINARIES", filepath.Dir(program))
@@ -76,6 +77,7 @@ func TestScripts(t *testing.T) {
 			"watch":     watch,
 			"process":   startProcess,
 			"ended":     ended,
+			"up":        startUp,
 		},
 	})
 }

@@ -364,7 +364,14 @@ func TestAPIAgent(t *testing.T) {
 			break
 		}
 		cancel()
-		for range logs { // until it is closed
+		for open := true; open; { // the library sees that it is to end when the next line comes
+			if _, err := c.KV().Put(&api.KVPair{Key: "noise"}, nil); err != nil {
+				t.Error(err)
+			}
+			select {
+			case _, open = <-logs:
+			case <-time.After(20 * time.Millisecond):
+			}
 		}
 	})
 }

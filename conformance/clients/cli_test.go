@@ -184,7 +184,7 @@ func serverLines() []step {
 		{args: "operator raft list-peers", loose: true, fits: "leader +true"},
 		{args: "operator autopilot get-config", fits: "CleanupDeadServers = true"},
 		{args: "force-leave nobody", code: 1},
-		{args: "join 127.0.0.1:1", code: 1},
+		{args: "join 127.0.0.1:1", code: 1, loose: true, fits: "Error joining address"}, // panda's agent says that it never joins
 		{args: "rtt nobody", code: 1},
 		{args: "config list -kind=service-defaults", code: 0},
 		{args: "intention list", code: 2, fits: "There are no intentions"},

@@ -40,9 +40,10 @@ func TestGoKit(t *testing.T) {
 		}
 		endpointer := kitsd.NewEndpointer(instancer, func(string) (endpoint.Endpoint, io.Closer, error) { return endpoint.Nop, nil, nil }, log.NewNopLogger())
 		defer endpointer.Close()
-		if endpoints, err := endpointer.Endpoints(); err != nil || len(endpoints) != 1 {
-			t.Errorf("endpoints: %v, %v", endpoints, err)
-		}
+		eventually(t, "the endpointer has been told", func() bool {
+			endpoints, err := endpointer.Endpoints()
+			return err == nil && len(endpoints) == 1
+		})
 		registrar.Deregister()
 		eventually(t, "the instance is gone", func() bool { return seen() == 0 })
 	})

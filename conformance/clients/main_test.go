@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"github.com/hashicorp/consul/api"
 	"go.uber.org/goleak"
 
+	"github.com/pandakit/panda/conformance/freeport"
 	"github.com/pandakit/panda/conformance/realconsul"
 )
 
@@ -122,7 +122,10 @@ func start(t testing.TB, binary string, more ...string) *agent {
 
 func launch(t testing.TB, binary string, more []string) (*agent, error) {
 	t.Helper()
-	ports := freePorts(t)
+	var ports []string
+	for _, port := range freeport.Find(t, 5) {
+		ports = append(ports, strconv.Itoa(port))
+	}
 	a := &agent{
 		binary: binary, node: "node-" + ports[0], address: "127.0.0.1:" + ports[0], dns: "127.0.0.1:" + ports[1],
 		ended: make(chan struct{}), output: new(text),
@@ -211,31 +214,6 @@ func without(environ []string, prefix string) []string {
 		}
 	}
 	return kept
-}
-
-// freePorts returns ports that are free for TCP and UDP both.
-func freePorts(t testing.TB) []string {
-	t.Helper()
-	const wanted = 5
-	var ports []string
-	var held []io.Closer // until all are found, so that they differ
-	defer func() {
-		for _, h := range held {
-			_ = h.Close()
-		}
-	}()
-	for len(ports) < wanted {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, listener)
-		if packets, err := net.ListenPacket("udp", listener.Addr().String()); err == nil {
-			held = append(held, packets)
-			ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
-		}
-	}
-	return ports
 }
 
 // text is what processes write, from several goroutines.

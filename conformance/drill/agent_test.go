@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandakit/panda/conformance/drill"
+	"github.com/pandakit/panda/conformance/freeport"
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
@@ -22,14 +23,7 @@ type agent struct {
 
 func startAgent(t *testing.T) *agent {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &agent{program: drill.Build(t, "../..", "./cmd/panda"), address: free.Addr().String()}
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	a := &agent{program: drill.Build(t, "../..", "./cmd/panda"), address: freeport.Local(freeport.Find(t, 1)[0])}
 	a.Restart(t)
 	return a
 }

@@ -42,6 +42,9 @@ func localCases() []Case {
 	return slices.Concat([]Case{
 		probe("no services", "GET /v1/agent/services"),
 		probe("no checks", "GET /v1/agent/checks"),
+		probe("no checks where something unknown is so", "GET /v1/agent/checks?filter="+escape("x == y")),
+		probe("no checks where a pattern is none", "GET /v1/agent/checks?filter="+escape(`Status matches "("`)),
+		probe("no services where something unknown is so", "GET /v1/agent/services?filter="+escape("x == y")),
 		{Name: "a service", Steps: registered("web", `{"ID":"web1","Name":"web","Tags":["a","b"],"Port":80,"Address":"10.0.0.1","Meta":{"v":"1"},"Check":{"TTL":"60s","Status":"passing","Notes":"n"}}`)},
 		{Name: "a bare service", Steps: registered("bare", `{"Name":"bare"}`)},
 		probe("the services", "GET /v1/agent/services"),
@@ -71,7 +74,7 @@ func localFilterCases() []Case {
 	for _, e := range []string{`Service == web`, `Port != 81`, `Tags contains c`, `Meta is empty`, `Kind == ""`, `Foo == 1`, `Port == x`} {
 		cases = append(cases, probe("services where "+e, "GET /v1/agent/services?filter="+escape(e)))
 	}
-	for _, e := range []string{`Status == passing`, `ServiceName != web`, `ServiceTags contains c`} {
+	for _, e := range []string{`Status == passing`, `x == y`, `ServiceName != web`, `ServiceTags contains c`} {
 		cases = append(cases, probe("checks where "+e, "GET /v1/agent/checks?filter="+escape(e)))
 	}
 	return append(cases, probe("checks where nonsense", "GET /v1/agent/checks?filter=x").differing(laterParser))

@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -15,7 +16,26 @@ import (
 type answer struct {
 	status int
 	header map[string]string
+	form   string // of JSON: whether it is indented
 	body   string
+}
+
+// formOf returns how JSON is laid out, and nothing of other text.
+func formOf(raw []byte) string {
+	var compact, indented bytes.Buffer
+	text := bytes.TrimSuffix(raw, []byte("\n"))
+	if json.Compact(&compact, text) != nil || json.Indent(&indented, text, "", "    ") != nil {
+		return ""
+	}
+	switch {
+	case bytes.Equal(compact.Bytes(), indented.Bytes()):
+		return "" // a number looks the same in both
+	case bytes.Equal(text, indented.Bytes()):
+		return "indented JSON\n"
+	case bytes.Equal(text, compact.Bytes()):
+		return "compact JSON\n"
+	}
+	return "JSON\n"
 }
 
 func (a answer) String() string {
@@ -24,7 +44,7 @@ func (a answer) String() string {
 	for _, name := range slices.Sorted(maps.Keys(a.header)) {
 		fmt.Fprintf(&b, "%s: %s\n", name, a.header[name])
 	}
-	b.WriteString("\n" + a.body)
+	b.WriteString("\n" + a.form + a.body)
 	return b.String()
 }
 

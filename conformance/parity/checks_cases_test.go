@@ -1,6 +1,9 @@
 package parity
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // checkRegister is where a check alone is registered, and serviceRegister where a service is.
 const (
@@ -22,10 +25,14 @@ var backends = []string{"X-Consul-Effective-Consistency", "X-Consul-Query-Backen
 
 // until registers a check, waits for its result in the agent and in the catalog, and removes it.
 func until(name, body, id string, ignore ...string) Case {
+	inCatalog := `"CheckID": "` + id + `"`
+	if strings.Contains(body, `"Status":"warning"`) {
+		inCatalog = `"Status": "critical"` // with the result, which comes after the check
+	}
 	return Case{Name: name, Steps: []Step{
 		{Do: checkRegister, Body: body},
 		{Do: theChecks, Until: `!"Output": ""`, Ignore: append(ignore, unsettled...)},
-		{Do: "GET /v1/health/node/{node}", Until: `"CheckID": "` + id + `"`, Ignore: []string{"*.Output"}, IgnoreHeaders: backends},
+		{Do: "GET /v1/health/node/{node}", Until: inCatalog, Ignore: []string{"*.Output"}, IgnoreHeaders: backends},
 		{Do: "PUT /v1/agent/check/deregister/" + id},
 	}}
 }
@@ -124,5 +131,9 @@ func lives() []Case {
 			{Do: "PUT /v1/agent/check/deregister/u", Differs: newer},
 			{Do: serviceRegister, Body: `{"Name":"web","Check":{"AliasNode":"{node}"}}`}, {Do: theChecks, Until: "All checks passing.", Ignore: unsettled},
 		}},
+		{Name: "the agent's own ID", Steps: []Step{{
+			Do: checkRegister, Body: `{"ID":"serfHealth","Name":"x","TTL":"1h"}`,
+			Differs: "refused: in Consul it takes the place of the check that tells whether the node is alive",
+		}}},
 	}
 }

@@ -1,5 +1,7 @@
 package parity
 
+import "strings"
+
 // refusedService registers what both refuse, and sees that nothing came of it.
 func refusedService(name, body string) Case {
 	return Case{Name: name, Steps: []Step{{Do: serviceRegister, Body: body}, {Do: "GET /v1/agent/services"}}}
@@ -23,6 +25,8 @@ func definitionsCases() []Case {
 		refusedService("an unspecified address", `{"Name":"w","Address":"0.0.0.0"}`),
 		refusedService("weights of nothing", `{"Name":"w","Weights":{"Passing":0,"Warning":1}}`),
 		refusedService("a negative weight", `{"Name":"w","Weights":{"Passing":1,"Warning":-1}}`),
+		refusedService("a weight that DNS cannot tell", `{"Name":"w","Weights":{"Passing":65536,"Warning":1}}`),
+		refusedService("a value of meta that is too long", `{"Name":"w","Meta":{"k":"`+strings.Repeat("v", 513)+`"}}`),
 		refusedService("a key of meta with a space", `{"Name":"w","Meta":{"a b":"c"}}`),
 		refusedService("a reserved key of meta", `{"Name":"w","Meta":{"consul-x":"c"}}`),
 		refusedService("an unknown field", `{"Name":"w","Nope":1}`),
@@ -53,6 +57,10 @@ func definitionsCases() []Case {
 		{Name: "a sidecar", Steps: []Step{{Do: serviceRegister, Body: `{"Name":"w","Port":1,"Connect":{"SidecarService":{}}}`, Differs: noMesh}}},
 		{Name: "a port that is none", Steps: []Step{{
 			Do: serviceRegister, Body: `{"Name":"w","Port":70000}`, Differs: "nobody can call such a port; Consul takes it",
+		}}},
+		{Name: "the agent's own ID", Steps: []Step{{
+			Do: serviceRegister, Body: `{"ID":"consul","Name":"x"}`,
+			Differs: "refused: in Consul it takes the place of the service that stands for the servers, which nobody finds any more",
 		}}},
 		{Name: "files are read again", Steps: []Step{{Do: "PUT /v1/agent/reload"}, {Do: "GET /v1/agent/reload"}}},
 	}

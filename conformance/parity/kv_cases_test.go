@@ -74,6 +74,7 @@ func kvListCases() []Case {
 }
 
 func kvWriteCases() []Case {
+	long := "/v1/kv/write/" + strings.Repeat("k", 70_000)
 	return []Case{
 		one("a new key", "PUT /v1/kv/write/a"),
 		{Name: "the same value again changes nothing", Steps: []Step{
@@ -87,6 +88,7 @@ func kvWriteCases() []Case {
 		one("flags beyond the largest", "PUT /v1/kv/write/a?flags=18446744073709551616"),
 		{Name: "the largest value", Steps: []Step{{Do: "PUT /v1/kv/write/large", Body: strings.Repeat("x", 512<<10)}}},
 		{Name: "a value beyond the largest", Steps: []Step{{Do: "PUT /v1/kv/write/large", Body: strings.Repeat("x", 512<<10+1)}}},
+		{Name: "a key of 70,000 bytes", Steps: []Step{{Do: "PUT " + long, Body: "v"}, {Do: "GET " + long}, {Do: "DELETE " + long}}},
 		one("another datacenter", "PUT /v1/kv/write/a?dc=elsewhere"),
 		one("cas with acquire", "PUT /v1/kv/write/a?cas=1&acquire=x"),
 		one("acquire with release", "PUT /v1/kv/write/a?acquire=x&release=x"),

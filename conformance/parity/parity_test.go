@@ -44,6 +44,9 @@ func areas() []area {
 
 const node = "n1"
 
+// longestRequest is how much of a request the table shows, in bytes.
+const longestRequest = 100
+
 func TestParity(t *testing.T) {
 	all := areas()
 	lines := make([][]string, len(all))
@@ -115,6 +118,9 @@ func run(t *testing.T, c Case, ours, theirs *side) string {
 		result = strings.Join(explained, "; ")
 	}
 	request, _, _ := strings.Cut(c.Steps[len(c.Steps)-1].Do, "?")
+	if len(request) > longestRequest {
+		request = request[:longestRequest] + "…"
+	}
 	return fmt.Sprintf("| `%s` | %s | %s |\n", request, c.Name, result)
 }
 
@@ -159,7 +165,7 @@ func newClient(t *testing.T) *http.Client {
 
 func startOurs(t *testing.T) *side {
 	t.Helper()
-	a, err := agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", Node: node})
+	a, err := agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", Node: node, Pretty: true})
 	if err != nil {
 		t.Fatal(err)
 	}

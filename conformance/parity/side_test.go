@@ -111,12 +111,14 @@ func (s *side) send(ctx context.Context, step Step) (answer, error) {
 			return answer{}, fmt.Errorf("%s: %w in %s", step.Do, err, raw)
 		}
 	}
+	form := formOf(raw)
 	if step.IgnoreBody {
 		raw = []byte(present(string(raw)))
 	}
 	return answer{
 		status: response.StatusCode,
 		header: normalHeader(response.Header, step.IgnoreHeaders),
+		form:   form,
 		body:   s.normal.body(raw, step.Ignore),
 	}, nil
 }

@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pandakit/panda/conformance/freeport"
 )
 
 // ready bounds how long an agent may take until it has a leader.
@@ -71,16 +71,16 @@ func Start(t testing.TB, options Options) *Agent {
 }
 
 // Address returns the host and port of the agent's HTTP API. It stays the same over a restart.
-func (a *Agent) Address() string { return local(a.ports.http) }
+func (a *Agent) Address() string { return freeport.Local(a.ports.http) }
 
 // Server returns the host and port of the agent's server, which it names as the leader.
-func (a *Agent) Server() string { return local(a.ports.server) }
+func (a *Agent) Server() string { return freeport.Local(a.ports.server) }
 
 // DNS returns the host and port on which the agent answers DNS queries, if it does.
-func (a *Agent) DNS() string { return local(a.ports.dns) }
+func (a *Agent) DNS() string { return freeport.Local(a.ports.dns) }
 
 // WAN returns the address at which agents of other datacenters can join this one.
-func (a *Agent) WAN() string { return local(a.ports.wan) }
+func (a *Agent) WAN() string { return freeport.Local(a.ports.wan) }
 
 // Kill ends the process at once, as a crash does, and waits until it is gone. A killed agent stays as it is.
 func (a *Agent) Kill() {
@@ -183,32 +183,11 @@ func leader(ctx context.Context, address string) bool {
 	return err == nil && resp.StatusCode == http.StatusOK && bytes.Contains(body.Bytes(), []byte("ServicePort"))
 }
 
-// freePorts returns ports that are free for TCP and UDP both: gossip uses the two.
 func freePorts(t testing.TB) ports {
 	t.Helper()
-	var taken []int
-	var held []io.Closer // until all are found, so that they differ
-	defer func() {
-		for _, h := range held {
-			_ = h.Close()
-		}
-	}()
-	for len(taken) < 5 {
-		listener, err := net.Listen("tcp", local(0))
-		if err != nil {
-			t.Fatalf("find a free port: %v", err)
-		}
-		held = append(held, listener)
-		port := listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // a TCP listener has no other
-		if packets, err := net.ListenPacket("udp", local(port)); err == nil {
-			held = append(held, packets)
-			taken = append(taken, port)
-		}
-	}
-	return ports{http: taken[0], server: taken[1], lan: taken[2], wan: taken[3], dns: taken[4]}
+	found := freeport.Find(t, 5)
+	return ports{http: found[0], server: found[1], lan: found[2], wan: found[3], dns: found[4]}
 }
-
-func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // withoutConsul keeps the user's own Consul settings from an agent under test.
 func withoutConsul(environment []string) []string {

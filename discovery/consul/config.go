@@ -16,7 +16,7 @@ import (
 const DefaultAddress = "127.0.0.1:8500"
 
 const (
-	defaultWait         = 5 * time.Minute
+	defaultWait         = 30 * time.Second
 	defaultRestartGrace = 10 * time.Second
 )
 
@@ -54,7 +54,7 @@ type Config struct {
 	SkipVerify bool   // take any certificate: for experiments
 
 	// Wait is how long a watch lets the registry hold its query back while nothing changes, 1 s to
-	// 10 min; 5 min when zero. An agent that accepts a query and then hangs for ever is noticed by a
+	// 10 min; 30 s when zero. An agent that accepts a query and then hangs for ever is noticed by a
 	// watch after this time and a little more, so a shorter one notices sooner and asks more often.
 	Wait time.Duration
 

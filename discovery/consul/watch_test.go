@@ -36,9 +36,9 @@ func TestWatchAsksForTheFullSetThenForChanges(t *testing.T) {
 			answer(w, 7, "a")
 		})
 		w := n.watch(n.registry(single()))
-		pass(time.Minute)
+		pass(20 * time.Second)
 		urls, _ := queries.all()
-		want := []string{"GET /v1/health/service/orders?stale=", "GET /v1/health/service/orders?index=7&stale=&wait=300000ms"}
+		want := []string{"GET /v1/health/service/orders?stale=", "GET /v1/health/service/orders?index=7&stale=&wait=30000ms"}
 		if !slices.Equal(urls, want) {
 			t.Errorf("queries are %q, want %q", urls, want)
 		}
@@ -148,11 +148,11 @@ func TestWatchNoticesAHangingRegistry(t *testing.T) {
 			t.Fatalf("told %q, want the instance in the end", lines)
 		}
 		n.set(address, nil)
-		pass(4 * time.Minute)
+		pass(20 * time.Second)
 		if lines := w.lines(); len(lines) != 2 {
 			t.Fatalf("told %q, want nothing new while a query is held", lines)
 		}
-		pass(2 * time.Minute)
+		pass(30 * time.Second)
 		if lines := w.lines(); !slices.Equal(lines[2:], []string{"a error: connection refused"}) {
 			t.Fatalf("told %q, want the instance beside an error once the held query has hung too long", lines)
 		}

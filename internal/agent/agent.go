@@ -40,7 +40,6 @@ const serverPort = 8300
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
 	maxConnections    = 16384 // of which 10,000 may be blocked queries; a process may have fewer files
 	shutdownTimeout   = 5 * time.Second
 )
@@ -67,6 +66,9 @@ type Config struct {
 
 	ResponseHeaders map[string]string // of every answer of the HTTP API
 
+	// Pretty makes answers of the HTTP API indented JSON, as Consul's are in development mode and for ?pretty.
+	Pretty bool
+
 	UI         bool // the pages for people are at /ui/
 	UIReadOnly bool // nothing can be changed through them
 
@@ -84,6 +86,8 @@ type Config struct {
 type Settings struct {
 	config.Definitions
 	DNS dnsapi.Options
+	// Applied is called once all of these are in effect, and not when they cannot be; may be nil.
+	Applied func()
 }
 
 // Agent is a running agent, once Run is called.
@@ -100,7 +104,7 @@ type Agent struct {
 	settings   func() (Settings, error)
 	dnsOptions dnsapi.Options
 	leave      chan struct{} // takes one value; the agent ends when it does
-	secure     bool          // the first listener speaks TLS
+	first      Listen        // what the first listener was asked for
 }
 
 // New returns an agent that listens already but answers nothing before Run. Close releases one that is
@@ -117,7 +121,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		kept: kept, settings: cfg.Settings, dnsOptions: cfg.DNS.Options, leave: make(chan struct{}, 1),
-		secure: cfg.addresses()[0].TLS != nil,
+		first: cfg.addresses()[0],
 	}
 	if err := a.open(&cfg); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -128,7 +132,8 @@ func New(cfg Config) (*Agent, error) {
 // open starts the parts, each on those before it.
 func (a *Agent) open(cfg *Config) error {
 	var err error
-	if a.listeners, err = listenAll(cfg); err != nil {
+	long := newHeads()
+	if a.listeners, err = listenAll(cfg, long); err != nil {
 		return err
 	}
 	state, watched := a.kept.catalog, logs.NewHub()
@@ -145,12 +150,13 @@ func (a *Agent) open(cfg *Config) error {
 	policy := origin.Policy{Loopback: allLoopback(a.listeners), Hosts: cfg.Hosts}
 	api := httpapi.New(httpapi.Config{
 		Catalog: state, Registrar: a.registrar, Sessions: a.sessions, Logger: cfg.Logger,
-		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort,
+		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort, Pretty: cfg.Pretty,
 		Loopback: policy.Loopback, Hosts: policy.Hosts,
 		ResponseHeaders: cfg.ResponseHeaders, Reload: a.Reload, Leave: a.Leave, Logs: watched, Settle: a.kept.settle,
 	})
 	a.server = newServer(front(cfg, a.kept, policy, api), cfg.Logger)
-	return errors.Join(a.registrar.Resume(), a.Reload(context.Background()))
+	long.install(a.server)
+	return errors.Join(a.registrar.Resume(), a.apply())
 }
 
 // newSessions returns what ends the sessions that the catalog has and will have.
@@ -174,15 +180,22 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 // Addr returns the address that the agent listens on, the first of several.
 func (a *Agent) Addr() net.Addr { return a.listeners[0].Addr() }
 
-// URL returns the agent's address as clients write it: "http://127.0.0.1:8500".
+// URL returns the agent's address as clients write it, "http://127.0.0.1:8500": with the host as it was given, since the
+// system may name it otherwise, and with the port that it has.
 func (a *Agent) URL() string {
 	if a.Addr().Network() == "unix" {
 		return unixScheme + a.Addr().String()
 	}
-	if a.secure {
-		return "https://" + a.Addr().String()
+	address := a.Addr().String()
+	given, _, err := net.SplitHostPort(a.first.Addr)
+	_, port, other := net.SplitHostPort(address)
+	if err == nil && other == nil && given != "" {
+		address = net.JoinHostPort(given, port)
 	}
-	return "http://" + a.Addr().String()
+	if a.first.TLS != nil {
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // Run serves until ctx is done or Leave is called: then queries that wait are answered at once, all checks are stopped,

@@ -325,7 +325,7 @@ func TestSlowAndBrokenClients(t *testing.T) {
 	a := start(t, agent.Config{})
 	for _, junk := range []string{
 		"\x00\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "PUT /v1/agent/service/register HTTP/1.1\r\nHost: x",
-		"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("y", 100<<10) + "\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("y", 2<<20) + "\r\n\r\n",
 	} {
 		conn, err := net.Dial("tcp", a.Addr().String())
 		if err != nil {

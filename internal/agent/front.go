@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/pandakit/panda/internal/agent/arrival"
 	"github.com/pandakit/panda/internal/agent/origin"
 	"github.com/pandakit/panda/internal/agent/ui"
 )
@@ -47,7 +48,9 @@ func newPages(cfg *Config, kept *keeper, policy origin.Policy) http.Handler {
 	})
 }
 
+// guarded answers what needs no body.
 func guarded(w http.ResponseWriter, r *http.Request, policy origin.Policy, answer func()) {
+	_ = arrival.Bound(w, r, arrival.Timeout) // the server reads it all the same
 	if why := policy.Refusal(r); why != "" {
 		http.Error(w, why, http.StatusForbidden)
 		return

@@ -35,6 +35,7 @@ func keep(cfg *Config) (*keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Catalog().SetJournal(&toldJournal{Journal: s, logger: cfg.Logger})
 	k := &keeper{catalog: s.Catalog(), settle: s.Settle, failed: s.Failed(), err: s.Err, close: s.Close}
 	if err := introduce(k.catalog, cfg, cmp.Or(cfg.NodeID, s.NodeID())); err != nil {
 		_ = k.close() // the first error tells why

@@ -81,7 +81,7 @@ func TestDamagedDataDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", DataDir: dir})
-	if err == nil || !strings.Contains(err.Error(), journals[0]+" is damaged at offset 0") || !strings.Contains(err.Error(), "snapshot restore") {
+	if err == nil || !strings.Contains(err.Error(), journals[0]+" is damaged at offset 0") || !strings.Contains(err.Error(), "curl -T FILE http://127.0.0.1:8500/v1/snapshot") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -34,7 +34,7 @@ func (c *Config) addresses() []Listen {
 	return append([]Listen{{Addr: c.HTTPAddr}}, c.MoreAddrs...)
 }
 
-func listenAll(cfg *Config) ([]net.Listener, error) {
+func listenAll(cfg *Config, long *heads) ([]net.Listener, error) {
 	var listeners []net.Listener
 	for _, at := range cfg.addresses() {
 		listener, err := listen(at.Addr)
@@ -44,6 +44,7 @@ func listenAll(cfg *Config) ([]net.Listener, error) {
 			}
 			return nil, err
 		}
+		listener = long.listener(listener)
 		if at.TLS != nil {
 			listener = tls.NewListener(listener, at.TLS)
 		}
@@ -63,13 +64,23 @@ func listen(address string) (net.Listener, error) {
 	}
 	listener, err := net.Listen(network, address) //nolint:noctx // an IP address is not looked up: nothing waits
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: another program has this address; stop it or choose another port: %w", address, syscall.EADDRINUSE)
+		return nil, &InUseError{address}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return netutil.LimitListener(listener, maxConnections), nil
 }
+
+// InUseError is that another program has the address, host:port. It wraps syscall.EADDRINUSE.
+type InUseError struct{ Addr string }
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("listen on %s: another program has this address; stop it or choose another port", e.Addr)
+}
+
+// Unwrap returns syscall.EADDRINUSE.
+func (*InUseError) Unwrap() error { return syscall.EADDRINUSE }
 
 // dropStale removes the socket that a killed agent has left behind, and nothing else.
 func dropStale(path string) error {
@@ -112,8 +123,17 @@ func (a *Agent) serve() (failures <-chan error, serving *sync.WaitGroup) {
 	return failed, serving
 }
 
-// Reload reads the settings again and applies what has changed. On an error nothing has changed.
+// Reload reads the settings again and applies what has changed. On an error, which is logged too, nothing has changed.
 func (a *Agent) Reload(context.Context) error {
+	err := a.apply()
+	if err != nil {
+		a.logger.Error("files are not read again: nothing has changed", "error", err)
+	}
+	return err
+}
+
+// apply reads the settings and puts them into effect, or changes nothing.
+func (a *Agent) apply() error {
 	if a.settings == nil {
 		return nil
 	}
@@ -130,6 +150,9 @@ func (a *Agent) Reload(context.Context) error {
 		return errors.Join(err, a.setDNSOptions(a.dnsOptions))
 	}
 	a.dnsOptions = next.DNS
+	if next.Applied != nil {
+		next.Applied()
+	}
 	return nil
 }
 

@@ -54,12 +54,12 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// commandsOf returns what a page tells its reader to type, comments left out.
+// commandsOf returns what a page tells its reader to type, files included, comments left out.
 func commandsOf(t *testing.T, name string) []string {
 	t.Helper()
 	var commands []string
 	for _, fence := range fencePattern.FindAllStringSubmatch(readPage(t, name), -1) {
-		if fence[1] != "sh" && fence[1] != "console" {
+		if !slices.Contains([]string{"sh", "console", "json", "hcl"}, fence[1]) {
 			continue
 		}
 		for line := range strings.Lines(fence[2]) {

@@ -68,7 +68,9 @@ func exitOf(err error, other int) int {
 func runOwn(ctx context.Context, env *command.Env, args []string) error {
 	own := *env
 	own.Args = args
-	return newRoot(&own).ExecuteContext(ctx)
+	root := newRoot(&own)
+	root.Use = "consul" // as usage lines begin
+	return root.ExecuteContext(ctx)
 }
 
 func printConsulHelp(env *command.Env, err error) error {

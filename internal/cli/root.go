@@ -114,6 +114,9 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 		}
 	}
 	err := command.Usagef("unknown command %q%s", name, near(name, known))
+	if !cmd.HasParent() && name == "validate" { // a command of Consul's own
+		return command.Advise(err, `definition files are checked by "panda agent validate PATH..."`)
+	}
 	return command.Advise(err, fmt.Sprintf("see %q for what there is", cmd.CommandPath()+" --help"))
 }
 

@@ -53,11 +53,13 @@ func (c *Client) Call(ctx context.Context, r Request) error {
 	return c.unary(ctx, r, next)
 }
 
-// source returns the next message to send, io.EOF after the last.
-type source func(ctx context.Context) (proto.Message, error)
+// source returns the next message to send; its error is io.EOF after the last.
+type source func(ctx context.Context) item
 
+// item is a message, or what is wrong with it, and the line on which it begins.
 type item struct {
 	message proto.Message
+	line    int
 	err     error
 }
 
@@ -69,75 +71,77 @@ func (c *Client) read(ctx context.Context, r Request) source {
 		defer close(items)
 		one := c.decoder(r)
 		for {
-			message, err := one(ctx)
+			it := one(ctx)
 			select {
-			case items <- item{message, err}:
+			case items <- it:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
+			if it.err != nil && !(r.Input.lines && asInputError(it.err)) {
 				return
 			}
 		}
 	}()
-	return func(ctx context.Context) (proto.Message, error) {
+	return func(ctx context.Context) item {
 		select {
 		case it, ok := <-items:
 			if ok {
-				return it.message, it.err
+				return it
 			}
 			if ctx.Err() == nil {
-				return nil, io.EOF
+				return item{err: io.EOF}
 			}
 		case <-ctx.Done():
 		}
 		// A reader that stopped because ctx did is no end of the input: the server must not be told of one.
-		return nil, fmt.Errorf("read JSON: %w", context.Cause(ctx))
+		return item{err: fmt.Errorf("read JSON: %w", context.Cause(ctx))}
 	}
 }
 
 // decoder returns the messages of the input one by one, and holds the input to one message, an empty
-// one by default, when the method takes no more.
+// one by default, when the method takes no more and the input is not one message a line.
 func (c *Client) decoder(r Request) source {
-	md, single, count := r.Method.descriptor.Input(), !r.Method.TakesStream(), 0
-	return func(ctx context.Context) (proto.Message, error) {
+	md, count := r.Method.descriptor.Input(), 0
+	single := !r.Method.TakesStream() && !r.Input.lines
+	return func(ctx context.Context) item {
 		v, err := r.Input.next()
 		switch {
 		case errors.Is(err, io.EOF) && single && count == 0:
 			count++
-			return dynamicpb.NewMessage(md), nil
+			return item{message: dynamicpb.NewMessage(md)}
 		case err != nil:
-			return nil, err
+			return item{line: v.at.line, err: err}
 		}
 		if count++; single && count > 1 {
-			return nil, v.at.errorf("%s takes one message, and this is another", r.Method)
+			return item{line: v.at.line, err: v.at.errorf("%s takes one message, and this is another", r.Method)}
 		}
-		return c.schema.decode(ctx, v, md)
+		message, err := c.schema.decode(ctx, v, md)
+		return item{message, v.at.line, err}
 	}
 }
 
 func all(ctx context.Context, next source) ([]proto.Message, error) {
 	var messages []proto.Message
 	for {
-		message, err := next(ctx)
-		if errors.Is(err, io.EOF) {
+		it := next(ctx)
+		if errors.Is(it.err, io.EOF) {
 			return messages, nil
 		}
-		if err != nil {
-			return nil, err
+		if it.err != nil {
+			return nil, it.err
 		}
-		messages = append(messages, message)
+		messages = append(messages, it.message)
 	}
 }
 
 func replay(messages []proto.Message) source {
-	return func(context.Context) (proto.Message, error) {
+	return func(context.Context) item {
 		if len(messages) == 0 {
-			return nil, io.EOF
+			return item{err: io.EOF}
 		}
 		first := messages[0]
 		messages = messages[1:]
-		return first, nil
+		return item{message: first}
 	}
 }
 
@@ -147,14 +151,18 @@ func (c *Client) options() []grpc.CallOption {
 
 func (m *Method) path() string { return "/" + m.String() }
 
+func (m *Method) stream() *grpc.StreamDesc {
+	return &grpc.StreamDesc{StreamName: m.Name(), ClientStreams: m.TakesStream(), ServerStreams: m.SendsStream()}
+}
+
 func (c *Client) unary(ctx context.Context, r Request, next source) error {
-	request, err := next(ctx)
-	if err != nil {
-		return err
+	request := next(ctx)
+	if request.err != nil {
+		return request.err
 	}
 	var header, trailer metadata.MD
 	reply := dynamicpb.NewMessage(r.Method.descriptor.Output())
-	err = c.conn.Invoke(outgoing(ctx, r), r.Method.path(), request, reply,
+	err := c.conn.Invoke(outgoing(ctx, r), r.Method.path(), request.message, reply,
 		append(c.options(), grpc.Header(&header), grpc.Trailer(&trailer))...)
 	tell(r.Header, header)
 	if err == nil {
@@ -169,11 +177,7 @@ func (c *Client) unary(ctx context.Context, r Request, next source) error {
 func (c *Client) stream(ctx context.Context, r Request, next source) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stream, err := c.conn.NewStream(outgoing(ctx, r), &grpc.StreamDesc{
-		StreamName:    r.Method.Name(),
-		ClientStreams: r.Method.TakesStream(),
-		ServerStreams: r.Method.SendsStream(),
-	}, r.Method.path(), c.options()...)
+	stream, err := c.conn.NewStream(outgoing(ctx, r), r.Method.stream(), r.Method.path(), c.options()...)
 	if err != nil {
 		return c.statusError(ctx, err)
 	}
@@ -197,17 +201,17 @@ func (c *Client) stream(ctx context.Context, r Request, next source) error {
 // the stream, receiving tells.
 func send(ctx context.Context, stream grpc.ClientStream, next source) error {
 	for {
-		message, err := next(ctx)
+		it := next(ctx)
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(it.err, io.EOF):
 			_ = stream.CloseSend() // always nil
 			return nil
-		case err != nil && ctx.Err() != nil && !asInputError(err):
+		case it.err != nil && ctx.Err() != nil && !asInputError(it.err):
 			return nil
-		case err != nil:
-			return err
+		case it.err != nil:
+			return it.err
 		}
-		if stream.SendMsg(message) != nil {
+		if stream.SendMsg(it.message) != nil {
 			return nil //nolint:nilerr // receiving tells what is wrong with the stream
 		}
 	}

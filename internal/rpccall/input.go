@@ -27,6 +27,7 @@ type Input struct {
 	reader *bufio.Reader
 	at     position
 	limit  int   // bytes of one value
+	lines  bool  // one value a line
 	err    error // ends the input
 }
 
@@ -78,10 +79,17 @@ func (in *Input) Check() error {
 }
 
 // next returns the next value, io.EOF after the last, an *InputError for what is not JSON, or the error
-// of the reader. After an error it only returns that error.
+// of the reader. After an error it only returns that error; one value a line, it goes on after an *InputError.
 func (in *Input) next() (value, error) {
 	if in.err != nil {
 		return value{}, in.err
+	}
+	if in.lines {
+		v, err := in.scanLine()
+		if !asInputError(err) {
+			in.err = err
+		}
+		return v, err
 	}
 	v, err := in.scan()
 	in.err = err

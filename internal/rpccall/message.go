@@ -51,7 +51,7 @@ func (s *schema) encode(ctx context.Context, message protoreflect.Message) ([]by
 	if err := json.Compact(&line, spaced); err != nil {
 		return nil, fmt.Errorf("show %s as JSON: %w", message.Descriptor().FullName(), err)
 	}
-	return line.Bytes(), nil
+	return printableJSON(line.Bytes()), nil
 }
 
 // withExtensions reads a message anew: gRPC, which read it first, knows no extensions but those that
@@ -73,6 +73,7 @@ var (
 	// placed is a protojson error with its place: "(line 1:10): unknown field …".
 	placed       = regexp.MustCompile(`(?s)^(?:syntax error )?\(line (\d+):(\d+)\): (.*)$`)
 	unknownField = regexp.MustCompile(`^unknown field ("(?:[^"\\]|\\.)*")$`)
+	wrongEnum    = regexp.MustCompile(`^invalid value for enum field (\S+): ("(?:[^"\\]|\\.)*")$`)
 )
 
 // plainReason removes what protojson puts before a reason; the space in it varies on purpose.
@@ -90,7 +91,12 @@ func inputError(v value, md protoreflect.MessageDescriptor, err error) *InputErr
 			reason = unknownFieldReason(v.raw, md, name)
 		}
 	}
-	return at.errorf("%s", reason)
+	if m := wrongEnum.FindStringSubmatch(reason); m != nil {
+		if text, err := strconv.Unquote(m[2]); err == nil {
+			reason += enumHint(v.raw, md, m[1], text)
+		}
+	}
+	return at.errorf("%s", Printable(reason))
 }
 
 // number reads digits that a regular expression has found; one too large for an int has no place.
@@ -123,21 +129,16 @@ func unknownFieldReason(raw []byte, md protoreflect.MessageDescriptor, name stri
 		known = append(known, md.Fields().Get(i).JSONName())
 	}
 	reason := fmt.Sprintf("%s has no field %q", md.FullName(), name)
-	switch near := nearname.Of(name, known); {
-	case len(near) > 0:
-		return reason + "; near: " + strings.Join(near, ", ")
-	case len(known) == 0:
+	if len(known) == 0 {
 		return reason + "; it has no fields"
-	case len(known) <= methodsShown:
-		return reason + "; fields: " + strings.Join(known, ", ")
 	}
-	return reason
+	return reason + hint(name, "fields", known)
 }
 
 // ownerOfUnknown returns the message in which the key name is not a field, or nil.
 func ownerOfUnknown(parsed any, md protoreflect.MessageDescriptor, name string, depth int) protoreflect.MessageDescriptor {
 	object, ok := parsed.(map[string]any)
-	if !ok || depth > maxDepth || md.ParentFile().Package() == "google.protobuf" {
+	if !ok || depth > maxDepth || isWellKnown(md) {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(object)) {
@@ -155,6 +156,78 @@ func ownerOfUnknown(parsed any, md protoreflect.MessageDescriptor, name string, 
 		}
 	}
 	return nil
+}
+
+// enumHint tells which values the enum field has whose value was given as text, the near ones if there are any.
+func enumHint(raw []byte, md protoreflect.MessageDescriptor, field, text string) string {
+	var parsed any
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		return ""
+	}
+	enum := enumOfWrong(parsed, md, field, text, 0)
+	if enum == nil {
+		return ""
+	}
+	var known []string
+	for i := range enum.Values().Len() {
+		known = append(known, string(enum.Values().Get(i).Name()))
+	}
+	return hint(text, "values", known)
+}
+
+// hint lists the known names that look like name, or all of them where they are few.
+func hint(name, what string, known []string) string {
+	if near := nearname.Of(name, known); len(near) > 0 {
+		return "; near: " + strings.Join(near, ", ")
+	}
+	if len(known) > 0 && len(known) <= namesShown {
+		return "; " + what + ": " + strings.Join(known, ", ")
+	}
+	return ""
+}
+
+// enumOfWrong returns the enum of the field with that JSON name whose value, or one of them, is the text, or nil.
+func enumOfWrong(parsed any, md protoreflect.MessageDescriptor, name, text string, depth int) protoreflect.EnumDescriptor {
+	object, ok := parsed.(map[string]any)
+	if !ok || depth > maxDepth || isWellKnown(md) {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		field := fieldNamed(md, key)
+		if field == nil {
+			continue
+		}
+		if enum := enumOf(field); enum != nil && (field.JSONName() == name || field.IsMap()) && holds(object[key], text) {
+			return enum
+		}
+		for _, inner := range innerValues(object[key], field) {
+			if enum := enumOfWrong(inner, messageOf(field), name, text, depth+1); enum != nil {
+				return enum
+			}
+		}
+	}
+	return nil
+}
+
+// enumOf returns the type of the enum values that a field holds, nil when it holds none.
+func enumOf(field protoreflect.FieldDescriptor) protoreflect.EnumDescriptor {
+	if field.IsMap() {
+		return field.MapValue().Enum()
+	}
+	return field.Enum()
+}
+
+// holds reports whether a JSON value is the text, or a list or an object that has it.
+func holds(parsed any, text string) bool {
+	switch v := parsed.(type) {
+	case string:
+		return v == text
+	case []any:
+		return slices.Contains(v, any(text))
+	case map[string]any:
+		return slices.Contains(slices.Collect(maps.Values(v)), any(text))
+	}
+	return false
 }
 
 // fieldNamed finds a field as protojson does, by either of its names.

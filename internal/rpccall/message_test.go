@@ -10,6 +10,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/pandakit/panda/internal/rpccall/internal/testpb"
 )
@@ -33,10 +37,15 @@ func FuzzDecode(f *testing.F) {
 		`{"any":{"@type":"type.googleapis.com/google.protobuf.Any","value":{"@type":"a/b"}}}`, `{"at":"0000"}`, `{"free":{"a":[[[[]]]]}}`,
 		`{"anInt32":1e99}`, `{"aString":"\ud800"}`, "{\"aString\":\"\xff\"}", `{"children":[null]}`, `{"":1}`, `{"[a.b]":1}`,
 	} {
-		f.Add(seed)
+		f.Add(uint8(0), seed)
 	}
-	md := (&testpb.Everything{}).ProtoReflect().Descriptor()
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Add(uint8(1), `{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}`)
+	f.Add(uint8(2), `{"a":[1,null,{"b":"\u0000"}]}`)
+	f.Add(uint8(3), `{"options":{"uninterpretedOption":[{"name":[{"namePart":"a"}],"doubleValue":"NaN"}],"optimizeFor":"SPED"}}`)
+	f.Add(uint8(4), `"a.b,c"`)
+	types := []proto.Message{&testpb.Everything{}, &anypb.Any{}, &structpb.Struct{}, &descriptorpb.FileDescriptorProto{}, &fieldmaskpb.FieldMask{}}
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		md := types[int(which)%len(types)].ProtoReflect().Descriptor()
 		s := newSchema(nobody{})
 		in := NewInput(strings.NewReader(text), 1<<20)
 		v, err := in.next()

@@ -118,7 +118,7 @@ func (s *session) ask(question *reflectionpb.ServerReflectionRequest) (*reflecti
 		if codes.Code(refused.GetErrorCode()) == codes.NotFound { //nolint:gosec // an unknown code is just not NotFound
 			return nil, protoregistry.NotFound
 		}
-		return nil, fmt.Errorf("ask for the server's methods: %s", printable(refused.GetErrorMessage()))
+		return nil, fmt.Errorf("ask for the server's methods: %s", Printable(refused.GetErrorMessage()))
 	}
 	return answer, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/pandakit/panda/internal/nearname"
 )
 
-// methodsShown bounds the names listed in an error text.
-const methodsShown = 10
+// namesShown bounds the names listed in an error text.
+const namesShown = 10
 
 // UnknownMethodError says that the server has no such method.
 type UnknownMethodError struct {
@@ -26,8 +26,8 @@ func (e *UnknownMethodError) Error() string {
 	switch {
 	case len(e.Near) > 0:
 		return text + "; near: " + strings.Join(e.Near, ", ")
-	case len(e.Methods) > methodsShown:
-		return text + fmt.Sprintf("; methods: %s, and %d more", strings.Join(e.Methods[:methodsShown], ", "), len(e.Methods)-methodsShown)
+	case len(e.Methods) > namesShown:
+		return text + fmt.Sprintf("; methods: %s, and %d more", strings.Join(e.Methods[:namesShown], ", "), len(e.Methods)-namesShown)
 	case len(e.Methods) > 0:
 		return text + "; methods: " + strings.Join(e.Methods, ", ")
 	}

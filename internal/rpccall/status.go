@@ -2,10 +2,7 @@ package rpccall
 
 import (
 	"encoding/json"
-	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
 
 	codepb "google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -45,7 +42,7 @@ func CodeName(c codes.Code) string {
 // details out.
 func newStatusError(err error, encode func(protoreflect.Message) ([]byte, error)) *StatusError {
 	st := status.Convert(err)
-	e := &StatusError{Code: st.Code(), Message: printable(st.Message()), err: err}
+	e := &StatusError{Code: st.Code(), Message: Printable(st.Message()), err: err}
 	if encode == nil {
 		return e
 	}
@@ -57,20 +54,4 @@ func newStatusError(err error, encode func(protoreflect.Message) ([]byte, error)
 		e.Details = append(e.Details, text)
 	}
 	return e
-}
-
-// printable keeps text from a server from steering a terminal.
-func printable(text string) string {
-	if !strings.ContainsFunc(text, unicode.IsControl) {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			fmt.Fprintf(&b, `\u%04x`, r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

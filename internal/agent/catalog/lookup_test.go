@@ -1,9 +1,11 @@
 package catalog_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -47,5 +49,74 @@ func TestNodesByIDAndServicesOn(t *testing.T) {
 	<-before.Changed
 	if after := c.View().Mark(catalog.Everything); after.Index <= before.Index {
 		t.Errorf("index %d after %d", after.Index, before.Index)
+	}
+}
+
+// TestOwnChecksFollowTheirRows holds that a check which passes from its node to an instance, or back, is listed where it
+// is now, in any case of the node's name.
+func TestOwnChecksFollowTheirRows(t *testing.T) {
+	c := seeded(t)
+	ids := func() []string {
+		var ids []string
+		for _, check := range c.View().OwnChecks("N1") {
+			ids = append(ids, check.CheckID)
+		}
+		return ids
+	}
+	of := func(service string) {
+		moved := &catalog.Check{HealthCheck: consulwire.HealthCheck{Node: "n1", CheckID: "moved", ServiceID: service, Status: consulwire.Passing}}
+		write(t, c, func(w *catalog.Writer) error { return w.SetCheck(moved) })
+	}
+	for _, step := range []struct {
+		do   func()
+		want []string
+	}{
+		{func() { of("") }, []string{"moved", "own"}},
+		{func() { of("web1") }, []string{"own"}},
+		{func() { of("") }, []string{"moved", "own"}},
+		{func() { write(t, c, func(w *catalog.Writer) error { w.DeleteCheck("n1", "own"); return nil }) }, []string{"moved"}},
+		{func() { write(t, c, func(w *catalog.Writer) error { w.DeleteNode("n1"); return nil }) }, nil},
+	} {
+		step.do()
+		if got := ids(); !slices.Equal(got, step.want) {
+			t.Errorf("own checks %q, want %q", got, step.want)
+		}
+	}
+}
+
+// TestOwnChecksAreNotSearchedFor holds that a node with ten thousand instances tells its own checks about as fast as one
+// with ten: whoever shows instances asks for them once for each.
+func TestOwnChecksAreNotSearchedFor(t *testing.T) {
+	fastest := func(instances int) time.Duration {
+		c := catalog.New(1)
+		write(t, c, func(w *catalog.Writer) error {
+			if err := w.SetNode(&consulwire.Node{Node: "n1"}); err != nil {
+				return err
+			}
+			for i := range instances {
+				id := fmt.Sprint("web-", i)
+				if err := w.SetInstance(instance("n1", id, "web")); err != nil {
+					return err
+				}
+				if err := w.SetCheck(checkOf("n1", id)); err != nil {
+					return err
+				}
+			}
+			return w.SetCheck(&catalog.Check{HealthCheck: consulwire.HealthCheck{Node: "n1", CheckID: "own", Status: consulwire.Passing}})
+		})
+		view, best := c.View(), time.Hour
+		for range 50 { // the fastest of many is not disturbed by what else the machine does
+			began := time.Now()
+			for range 10 {
+				if len(view.OwnChecks("n1")) != 1 {
+					t.Fatal("the node's own check is not found")
+				}
+			}
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	if few, many := fastest(10), fastest(10000); many > 20*few {
+		t.Errorf("among 10,000 instances %v, among 10 %v", many, few)
 	}
 }

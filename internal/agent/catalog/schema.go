@@ -26,6 +26,7 @@ const (
 	byUUID    = "uuid"     // nodes: of the ID, which is no key: several nodes may lack one
 	byName    = "name"     // services: of the service, in any case
 	byService = "instance" // checks: node and service ID
+	byOwner   = "owner"    // checks of no instance: the node, so that they need not be looked for among all that it has
 	byStatus  = "status"   // checks
 	byCheck   = "check"    // sessions: node and check ID of each check that it depends on
 	bySession = "session"  // kv: that holds the lock
@@ -66,6 +67,7 @@ func schema() *memdb.DBSchema {
 			unique(both(field("Node", fold), field("CheckID", exact))),
 			index(byNode, field("Node", fold)),
 			index(byService, both(field("Node", fold), field("ServiceID", exact))),
+			index(byOwner, nodesOwn{}),
 			index(byName, field("ServiceName", fold)),
 			index(byStatus, field("Status", exact))),
 		tableSessions: table(tableSessions,
@@ -132,6 +134,26 @@ func (kvKey) FromArgs(args ...any) ([]byte, error) {
 }
 
 func (k kvKey) PrefixFromArgs(args ...any) ([]byte, error) { return k.FromArgs(args...) }
+
+// nodesOwn is the index of the checks that are of a node itself.
+type nodesOwn struct{}
+
+func (nodesOwn) FromObject(row any) (bool, []byte, error) {
+	check, ok := row.(*Check)
+	if !ok {
+		return false, nil, errors.New("not a check")
+	}
+	return check.ServiceID == "", nodeKey(check.Node), nil
+}
+
+func (nodesOwn) FromArgs(args ...any) ([]byte, error) {
+	if node, ok := args[0].(string); ok && len(args) == 1 {
+		return nodeKey(node), nil
+	}
+	return nil, errors.New("a node's own checks are found by its name")
+}
+
+func nodeKey(node string) []byte { return []byte(strings.ToLower(node) + "\x00") }
 
 // sessionChecks is the index of sessions by each check that they depend on.
 type sessionChecks struct{}

@@ -136,13 +136,7 @@ func (v View) InstanceChecks(node, id string) []*Check {
 	return slices.Collect(rows[Check](v, tableChecks, byService, node, id))
 }
 
-// OwnChecks returns the checks of the node itself.
+// OwnChecks returns the checks of the node itself. It costs the same however many instances the node has.
 func (v View) OwnChecks(node string) []*Check {
-	var own []*Check
-	for c := range rows[Check](v, tableChecks, byNode, node) {
-		if c.ServiceID == "" {
-			own = append(own, c)
-		}
-	}
-	return own
+	return slices.Collect(rows[Check](v, tableChecks, byOwner, node))
 }

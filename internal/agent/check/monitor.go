@@ -37,6 +37,10 @@ func (l Limits) apply(d *Definition) {
 // registered together from probing in step.
 const maxStagger = time.Second
 
+// retryAfter is how long a result waits that could not be told, and a removal that failed, unless there is another
+// result before.
+const retryAfter = 5 * time.Second
+
 // Errors of [Monitor.Renew].
 var (
 	ErrUnknown = errors.New("no such check")
@@ -45,12 +49,13 @@ var (
 
 // Config says whom a Monitor tells.
 type Config struct {
-	// Report is told a result that differs from the check's last. Calls do not overlap, are in order,
-	// and none comes after the check was stopped or replaced. It must neither block nor call the Monitor.
-	Report func(id string, result Result)
-	// Overdue is told that a check has been critical for as long as its definition allows. Calls may
-	// overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
-	Overdue func(id string)
+	// Report is told a result that differs from the last that it took. Calls do not overlap, are in order,
+	// and none comes after the check was stopped or replaced. It must neither block nor call the Monitor. With an
+	// error it has not taken the result: what a renewal brought is forgotten, what was found is told again later.
+	Report func(id string, result Result) error
+	// Overdue is told that a check has been critical for as long as its definition allows, and again soon after an
+	// error. Calls may overlap. It may call the Monitor, and should ask [Monitor.Overdue] again under its own lock.
+	Overdue func(id string) error
 	// Follow returns what an alias check looks at. Calls may overlap. It must not call the Monitor.
 	Follow func(id string, d Definition) Followed
 	Logger *slog.Logger
@@ -135,7 +140,7 @@ func (m *Monitor) Len() int {
 }
 
 // Renew takes a sign of life for a TTL check: it has the result for another TTL. The error is
-// ErrUnknown or ErrNotTTL, wrapped.
+// ErrUnknown or ErrNotTTL, wrapped, or that of Report; then nothing has changed.
 func (m *Monitor) Renew(id string, result Result) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,11 +151,15 @@ func (m *Monitor) Renew(id string, result Result) error {
 	if r.def.runs() != KindTTL {
 		return fmt.Errorf("renew check %q: %w", id, ErrNotTTL)
 	}
-	r.next = time.Now().Add(r.def.TTL)
 	result.Output = clip(result.Output, r.def.outputMax())
-	r.renewed = result.Output
 	since := r.since
-	if m.report(r, result) || r.expired || r.since != since {
+	news, err := m.report(r, result)
+	if err != nil {
+		return err
+	}
+	r.next = time.Now().Add(r.def.TTL)
+	r.renewed = result.Output
+	if news || r.expired || r.since != since {
 		r.expired = false
 		r.wake()
 	}
@@ -165,25 +174,43 @@ func (m *Monitor) Overdue(id string) bool {
 	return r != nil && r.overdue(time.Now())
 }
 
-// report passes on a result of the runner that differs from its last, and says whether it did.
-// m.mu is held.
-func (m *Monitor) report(r *runner, result Result) bool {
+// report passes on a result of the runner that differs from its last, and says whether it did. After an error the
+// runner is as it was. m.mu is held.
+func (m *Monitor) report(r *runner, result Result) (news bool, err error) {
 	if m.runners[r.id] != r {
-		return false
+		return false, nil
 	}
 	if m.cfg.Limits.DiscardOutput {
 		result.Output = ""
 	}
 	news, changed := result != r.result, result.Status != r.result.Status
-	r.set(result, time.Now())
-	if !news {
-		return false
+	if news {
+		if err := m.cfg.Report(r.id, result); err != nil {
+			return false, err
+		}
 	}
 	if changed {
 		m.cfg.Logger.Info("check changed", "check", r.id, "status", result.Status)
 	}
-	m.cfg.Report(r.id, result)
-	return true
+	r.set(result, time.Now())
+	return news, nil
+}
+
+// found reports what the monitor itself has found, now or, when it is not taken, again after a while. m.mu is held.
+func (m *Monitor) found(r *runner, result Result) {
+	now := time.Now()
+	if r.waiting != nil && *r.waiting == result && now.Before(r.retry) {
+		return
+	}
+	_, err := m.report(r, result)
+	if err == nil {
+		return
+	}
+	first := r.waiting == nil
+	r.wait(result, now)
+	if first {
+		m.cfg.Logger.Error("result of check is not kept; trying again", "check", r.id, "status", result.Status, "again_in", retryAfter, "error", err)
+	}
 }
 
 func (m *Monitor) run(ctx context.Context, r *runner) {
@@ -214,7 +241,7 @@ func (m *Monitor) follow(r *runner) <-chan struct{} {
 	result.Output = clip(result.Output, r.def.outputMax())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.report(r, result)
+	m.found(r, result)
 	return followed.Changed
 }
 
@@ -231,16 +258,32 @@ func (m *Monitor) step(ctx context.Context, r *runner) {
 	} else {
 		m.ask(ctx, r)
 	}
+	m.retry(r)
 	m.mu.Lock()
 	overdue := m.runners[r.id] == r && r.overdue(time.Now())
 	m.mu.Unlock()
 	if !overdue {
 		return
 	}
-	m.cfg.Overdue(r.id)
+	err := m.cfg.Overdue(r.id)
 	m.mu.Lock()
-	r.since = time.Now() // where the service was kept all the same, it gets as long again
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	switch {
+	case r.since.IsZero(): // it has recovered in the meantime
+	case err != nil:
+		r.since = time.Now().Add(retryAfter - r.def.DeregisterAfter)
+	default:
+		r.since = time.Now() // where the service was kept all the same, it gets as long again
+	}
+}
+
+// retry reports once more what could not be told, when it is time.
+func (m *Monitor) retry(r *runner) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.waiting != nil && !time.Now().Before(r.retry) {
+		m.found(r, *r.waiting)
+	}
 }
 
 func (m *Monitor) expire(r *runner) {
@@ -254,7 +297,7 @@ func (m *Monitor) expire(r *runner) {
 	if r.renewed != "" {
 		output += " (last output before timeout follows): " + r.renewed
 	}
-	m.report(r, Result{consulwire.Critical, output})
+	m.found(r, Result{consulwire.Critical, output})
 }
 
 func (m *Monitor) ask(ctx context.Context, r *runner) {
@@ -274,6 +317,6 @@ func (m *Monitor) ask(ctx context.Context, r *runner) {
 	defer m.mu.Unlock()
 	r.next = time.Now().Add(r.def.Interval)
 	if result.Status = r.streak.next(result.Status); result.Status != "" {
-		m.report(r, result)
+		m.found(r, result)
 	}
 }

@@ -19,18 +19,33 @@ type told struct {
 	mu      sync.Mutex
 	results []Result
 	overdue []string
+	refused error // of what is told; nil: it is taken
+	tries   int
 }
 
-func (t *told) report(_ string, r Result) {
+func (t *told) report(_ string, r Result) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.results = append(t.results, r)
+	t.tries++
+	if t.refused == nil {
+		t.results = append(t.results, r)
+	}
+	return t.refused
 }
 
-func (t *told) late(id string) {
+func (t *told) late(id string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.overdue = append(t.overdue, id)
+	return t.refused
+}
+
+// refuse makes the next results be refused, or be taken again, and returns how many were told until now.
+func (t *told) refuse(err error) (tries int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused = err
+	return t.tries
 }
 
 func (t *told) statuses() []string {
@@ -205,6 +220,112 @@ func TestBecomingCriticalStartsTheDeadline(t *testing.T) {
 		after(time.Second)
 		if !slices.Equal(to.lateOnes(), []string{"c"}) {
 			t.Fatal("a critical check that is renewed critical must become overdue")
+		}
+	})
+}
+
+var errFull = errors.New("no space left on device")
+
+// TestRefusedRenewalChangesNothing holds that who renews is told that it was not taken, that the TTL goes on as if it had
+// not been tried, and that what is no news needs nobody to take it.
+func TestRefusedRenewalChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to told
+		m := newMonitor(t, &to)
+		m.Start("c", Definition{TTL: 10 * time.Second}, Result{Status: consulwire.Critical})
+		renew(t, m, consulwire.Passing, "up")
+		to.refuse(errFull)
+		after(6 * time.Second)
+		renew(t, m, consulwire.Passing, "up")
+		after(6 * time.Second)
+		if err := m.Renew("c", Result{consulwire.Critical, "dead"}); !errors.Is(err, errFull) {
+			t.Fatalf("got %v", err)
+		}
+		after(4 * time.Second) // ten after the last that was taken
+		to.refuse(nil)
+		after(retryAfter)
+		want := Result{consulwire.Critical, "TTL expired (last output before timeout follows): up"}
+		if got := to.last(); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// TestRefusedResultIsToldAgain holds that what was found while nobody took it is told once somebody does, without
+// another result and by every kind of check, and not all the time.
+func TestRefusedResultIsToldAgain(t *testing.T) {
+	for name, d := range map[string]Definition{
+		"TTL": {TTL: time.Second}, "probe": {TCP: "127.0.0.1:1", Interval: time.Hour}, "often": {TCP: "127.0.0.1:1", Interval: time.Second},
+		"alias": {AliasService: "gone"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var to told
+			changed := make(chan struct{})
+			m := NewMonitor(Config{
+				Report: to.report, Overdue: to.late, Logger: slog.New(slog.DiscardHandler),
+				Follow: func(string, Definition) Followed { return Followed{Changed: changed} },
+			})
+			defer m.Close()
+			to.refuse(errFull)
+			var p probe
+			if d.Interval > 0 {
+				p = scripted(consulwire.Critical)
+			}
+			m.startProbing("c", d, Result{Status: consulwire.Passing, Output: "as before"}, p)
+			after(time.Minute)
+			if tries := to.refuse(nil); to.statuses() != nil || tries < 60/5-2 || tries > 60/5+2 {
+				t.Errorf("%s: told %d times in a minute, taken %v", name, tries, to.statuses())
+			}
+			after(retryAfter)
+			if got := to.statuses(); !slices.Equal(got, []string{consulwire.Critical}) {
+				t.Errorf("%s: got %v", name, got)
+			}
+			after(time.Minute)
+			if got := to.statuses(); len(got) != 1 {
+				t.Errorf("%s: told again: %v", name, got)
+			}
+		})
+	}
+}
+
+// TestRefusedAndOverBefore holds that a result which was never taken is not told when another has come after it.
+func TestRefusedAndOverBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to told
+		m := newMonitor(t, &to)
+		m.Start("c", Definition{TTL: 10 * time.Second}, Result{consulwire.Passing, "up"})
+		to.refuse(errFull)
+		after(11 * time.Second)
+		renew(t, m, consulwire.Passing, "up") // as it was told last
+		to.refuse(nil)
+		after(9 * time.Second)
+		if got := to.statuses(); got != nil {
+			t.Errorf("got %v", got)
+		}
+		after(time.Second)
+		if got := to.statuses(); !slices.Equal(got, []string{consulwire.Critical}) {
+			t.Errorf("after the TTL: %v", got)
+		}
+	})
+}
+
+// TestOverdueIsToldAgain holds that a service which could not be removed is not left for as long again.
+func TestOverdueIsToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var to told
+		m := newMonitor(t, &to)
+		m.Start("c", Definition{TTL: time.Second, DeregisterAfter: time.Hour}, Result{Status: consulwire.Passing})
+		after(time.Minute)
+		to.refuse(errFull)
+		after(time.Hour)
+		to.refuse(nil)
+		told := len(to.lateOnes())
+		if told < 10 || told > 13 {
+			t.Fatalf("told %d times in the first minute", told)
+		}
+		after(time.Minute)
+		if again := len(to.lateOnes()) - told; again != 1 {
+			t.Errorf("told %d times after it was taken", again)
 		}
 	})
 }

@@ -16,17 +16,31 @@ type runner struct {
 	cancel context.CancelFunc
 	poke   chan struct{} // makes run look at the times anew
 
-	result  Result
+	result  Result // that was told last
 	renewed string // the output of the last renewal of a TTL check
 	streak  streak
 	since   time.Time // when it became critical; zero while it is not
 	next    time.Time // the next probe, or the end of the TTL
+	waiting *Result   // found, but not taken yet; nil mostly
+	retry   time.Time // when to tell it again
 	expired bool      // there is no next: the TTL has ended and was not renewed, or the check follows others
 }
 
+// set notes a result that was told.
 func (r *runner) set(result Result, now time.Time) {
-	r.result = result
-	if result.Status != consulwire.Critical {
+	r.result, r.waiting = result, nil
+	r.count(result.Status, now)
+}
+
+// wait notes a result that was found and is to be told again.
+func (r *runner) wait(result Result, now time.Time) {
+	r.waiting, r.retry = &result, now.Add(retryAfter)
+	r.count(result.Status, now)
+}
+
+// count notes since when the check is critical.
+func (r *runner) count(status string, now time.Time) {
+	if status != consulwire.Critical {
 		r.since = time.Time{}
 	} else if r.since.IsZero() {
 		r.since = now
@@ -48,6 +62,9 @@ func (r *runner) due() time.Time {
 	due := time.Now().Add(idle)
 	if !r.expired {
 		due = r.next
+	}
+	if r.waiting != nil && r.retry.Before(due) {
+		due = r.retry
 	}
 	if deadline := r.deadline(); !deadline.IsZero() && deadline.Before(due) {
 		due = deadline

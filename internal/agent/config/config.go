@@ -37,7 +37,8 @@ type Config struct {
 	Server          bool
 	Bootstrap       bool
 	BootstrapExpect int
-	Join            []string // other agents, or other datacenters' agents, to make a cluster with
+	Join            []string // other agents to make a cluster with
+	JoinWAN         []string // agents of other datacenters to make a cluster with
 
 	LogLevel string
 	LogJSON  bool
@@ -71,8 +72,9 @@ type Config struct {
 // Addresses replace ClientAddr for one protocol. That of HTTP may hold unix:// and the path of a socket.
 type Addresses struct{ DNS, HTTP, HTTPS string }
 
-// Ports are 0 for one that the system chooses, [Off] for none, and that of DNS is [Standard] when nobody says.
-type Ports struct{ DNS, HTTP, HTTPS int }
+// Ports are 0 for one that the system chooses, [Off] for none, and that of DNS is [Standard] when nobody says. Nothing
+// listens on those of Serf: they tell this agent's own address from those of others.
+type Ports struct{ DNS, HTTP, HTTPS, SerfLAN, SerfWAN int }
 
 // DNS says how names are answered. Zero values are those of a file that does not mention them.
 type DNS struct {
@@ -103,7 +105,7 @@ type TLS struct {
 func Default() *Config {
 	return &Config{
 		Datacenter: "dc1", BindAddr: "127.0.0.1", ClientAddr: "127.0.0.1", LogLevel: "info", Domain: "consul.",
-		Ports:              Ports{DNS: Standard, HTTP: 8500, HTTPS: Off},
+		Ports:              Ports{DNS: Standard, HTTP: 8500, HTTPS: Off, SerfLAN: 8301, SerfWAN: 8302},
 		CheckOutputMaxSize: check.MaxOutput,
 		DNS: DNS{
 			UDPAnswerLimit: 3, RecursorTimeout: 2 * time.Second, RecursorStrategy: "sequential", NodeMetaTXT: true,
@@ -146,6 +148,10 @@ func (c *Config) Validate() error {
 		return errors.New("bind_addr cannot be empty")
 	case c.BootstrapExpect < 0:
 		return fmt.Errorf("bootstrap_expect cannot be %d. Must be greater than or equal to zero", c.BootstrapExpect)
+	case (c.Bootstrap || c.BootstrapExpect == 1) && !c.Server:
+		return errors.New("'bootstrap = true' requires 'server = true'")
+	case c.BootstrapExpect > 0 && !c.Server:
+		return errors.New("'bootstrap_expect > 0' requires 'server = true'")
 	case c.BootstrapExpect > 0 && c.Bootstrap:
 		return errors.New("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
 	case c.CheckOutputMaxSize < 1:
@@ -158,6 +164,23 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("dns_config.recursor_strategy: invalid strategy: %q", c.DNS.RecursorStrategy)
 	}
 	return errors.Join(validPort("ports.dns", &c.Ports.DNS), validPort("ports.http", &c.Ports.HTTP), validPort("ports.https", &c.Ports.HTTPS))
+}
+
+var notInDNS = regexp.MustCompile(`[^A-Za-z0-9\-]`)
+
+// longestLabel is that of a part of a name in DNS, in bytes.
+const longestLabel = 63
+
+// WarnOfName returns, in Consul's words, why DNS does not find the node, or "".
+func (c *Config) WarnOfName() string {
+	const undiscoverable = "Node name %q will not be discoverable via DNS due to "
+	switch {
+	case notInDNS.MatchString(c.NodeName):
+		return fmt.Sprintf(undiscoverable+"invalid characters. Valid characters include all alpha-numerics and dashes.", c.NodeName)
+	case len(c.NodeName) > longestLabel:
+		return fmt.Sprintf(undiscoverable+"it being too long. Valid lengths are between 1 and %d bytes.", c.NodeName, longestLabel)
+	}
+	return ""
 }
 
 // validPort takes every negative port for Off.

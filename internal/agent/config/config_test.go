@@ -81,7 +81,7 @@ func TestServiceInBothFormats(t *testing.T) {
 		EnableTagOverride: true, Token: "t", Weights: &consulwire.Weights{Passing: 5, Warning: 1},
 		TaggedAddresses: map[string]consulwire.ServiceAddress{"lan": {Address: "10.0.0.2", Port: 81}},
 		Checks: []*consulwire.CheckRegistration{
-			{ID: "ttl", TTL: consulwire.Duration(30 * time.Second), DeregisterCriticalServiceAfter: consulwire.Duration(2 * time.Minute)},
+			{CheckID: "ttl", TTL: consulwire.Duration(30 * time.Second), DeregisterCriticalServiceAfter: consulwire.Duration(2 * time.Minute)},
 			{ScriptArgs: []string{"/bin/true"}, Interval: consulwire.Duration(5 * time.Second)},
 			{
 				HTTP: "http://127.0.0.1/health", Interval: consulwire.Duration(10 * time.Second), Timeout: consulwire.Duration(time.Second),
@@ -125,7 +125,7 @@ func TestMerge(t *testing.T) {
 	for _, k := range c.Checks {
 		checks = append(checks, k.Name)
 	}
-	if got := fmt.Sprint(c.NodeName, c.Recursors, services, len(checks), c.NodeMeta, c.Ports, c.Domain); got != "b[0.0.0.0 1.1.1.1 2.2.2.2] [a b c d] 2 map[x:1 y:2] {2 4 -1}inline." {
+	if got := fmt.Sprint(c.NodeName, c.Recursors, services, len(checks), c.NodeMeta, c.Ports, c.Domain); got != "b[0.0.0.0 1.1.1.1 2.2.2.2] [a b c d] 2 map[x:1 y:2] {2 4 -1 8301 8302}inline." {
 		t.Errorf("got %s", got)
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "note.txt, extension must be .hcl or .json") {
@@ -160,6 +160,11 @@ func TestProblemsAreNamed(t *testing.T) {
 		"j{\"check\": {\"name\": \"c\", \"script\": \"x\"}}":                                  "check.script is not supported: Consul has removed it; use args",
 		"j{\"check\": {\"name\": \"c\", \"docker_container_id\": \"x\"}}":                     "check.docker_container_id is not supported",
 		"j{\"service\": {\"name\": \"w\", \"connect\": {\"sidecar_service\": {\"port\":1}}}}": "service.connect.sidecar_service is not supported: this agent has no service mesh",
+		"j{\"service\": {\"name\": \"w\", \"connect\": {\"sidecar_service\": {}}}}":           "service.connect.sidecar_service is not supported: this agent has no service mesh",
+		"hservice {\n name = \"w\"\n connect { sidecar_service {} }\n}":                       "a.hcl:3: service.connect.sidecar_service is not supported",
+		"j{\"bootstrap_expect\": 1}":                                                          "'bootstrap = true' requires 'server = true'",
+		"j{\"bootstrap\": true}":                                                              "'bootstrap = true' requires 'server = true'",
+		"j{\"bootstrap_expect\": 3}":                                                          "'bootstrap_expect > 0' requires 'server = true'",
 		"j{\"service\": {\"name\": \"w\", \"meta\": {\"a b\": \"\"}}}":                        "invalid meta for service w",
 		"j{\"service\": {\"name\": \"w\", \"weights\": {\"passing\": 0}}}":                    "Invalid weight definition for service w",
 		"j{\"service\": {\"name\": \"w\", \"socket_path\": \"/s\", \"port\": 1}}":             "cannot have both socket path /s and address/port",
@@ -182,6 +187,51 @@ func TestProblemsAreNamed(t *testing.T) {
 		_, _, err := load(t, map[string]string{name: content[1:]})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: got %v, want %q", content, err, want)
+		}
+	}
+}
+
+// TestCheckIDs holds that a check has the ID that its definition says, inside a service and alone.
+func TestCheckIDs(t *testing.T) {
+	c := must(t, map[string]string{"a.hcl": `
+		services {
+			name = "one"
+			check { id = "only", ttl = "1h" }
+		}
+		services {
+			name   = "two"
+			checks = [{ id = "first", ttl = "1h" }, { ttl = "1h" }]
+		}
+		check { id = "alone", name = "c", ttl = "1h" }`})
+	got := fmt.Sprint(c.Services[0].Checks[0].CheckID, " ", c.Services[1].Checks[0].CheckID, " ", c.Services[1].Checks[1].CheckID, " ", c.Checks[0].ID)
+	if got != "only first  alone" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestNothingAskedOfTheMesh holds that what is there but says nothing is taken, as machines write it.
+func TestNothingAskedOfTheMesh(t *testing.T) {
+	must(t, map[string]string{"a.json": `{"service": {"name": "w", "kind": "", "proxy": {}, "connect": {}}, "services": [{"name": "x", "connect": {"native": false, "sidecar_service": null}}]}`})
+}
+
+// TestOneProblemOfACheck holds that a value which makes no sense is not said to be missing besides.
+func TestOneProblemOfACheck(t *testing.T) {
+	_, _, err := load(t, map[string]string{"a.json": `{"check": {"name": "c", "http": "http://127.0.0.1/", "interval": "soon"}}`})
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.HasSuffix(err.Error(), `check.interval: invalid duration "soon"; write for instance 10s or 1m30s`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNodeNames holds what is told of a node that DNS does not find.
+func TestNodeNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"laptop-1":              "",
+		"a b_c":                 `Node name "a b_c" will not be discoverable via DNS due to invalid characters. Valid characters include all alpha-numerics and dashes.`,
+		strings.Repeat("x", 64): "due to it being too long. Valid lengths are between 1 and 63 bytes.",
+	} {
+		_, warnings, err := load(t, map[string]string{"a.json": fmt.Sprintf(`{"node_name": %q}`, name)})
+		if got := strings.Join(warnings, "\n"); err != nil || !strings.HasSuffix(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %v, warnings %q, want %q", name, err, warnings, want)
 		}
 	}
 }
@@ -220,7 +270,7 @@ func TestTestServersFile(t *testing.T) {
 		"ports":{"dns":1,"http":2,"https":3,"serf_lan":4,"serf_wan":5,"server":6,"grpc":7},"acl":{"tokens":{}},
 		"connect":{"ca_config":{"cluster_id":"11111111-2222-3333-4444-555555555555"},"enabled":true},
 		"skip_leave_on_interrupt":true,"peering":{"enabled":true}}`})
-	if c.NodeName != "node-1" || !c.Server || !c.Bootstrap || c.DataDir != "/tmp/data" || c.Ports != (config.Ports{DNS: 1, HTTP: 2, HTTPS: 3}) {
+	if c.NodeName != "node-1" || !c.Server || !c.Bootstrap || c.DataDir != "/tmp/data" || c.Ports != (config.Ports{DNS: 1, HTTP: 2, HTTPS: 3, SerfLAN: 4, SerfWAN: 5}) {
 		t.Errorf("got %+v", c)
 	}
 }

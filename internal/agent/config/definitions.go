@@ -39,12 +39,13 @@ func serviceKeys() table[serviceDefinition] {
 	t.take("weights.passing", intKey(func(s *serviceDefinition) *int { return &weightsOf(s).Passing }))
 	t.take("weights.warning", intKey(func(s *serviceDefinition) *int { return &weightsOf(s).Warning }))
 	t.take("checks", objectsKey(func(r *reader, s *serviceDefinition, v *value, name string) {
-		s.Checks = append(s.Checks, readCheck(r, v, name))
+		s.Checks = append(s.Checks, readServiceCheck(r, v, name))
 	}))
 	t.take("check", objectKey(func(r *reader, s *serviceDefinition, v *value, name string) {
-		s.Check = readCheck(r, v, name)
+		s.Check = readServiceCheck(r, v, name)
 	}))
-	t.judge(refused, noMesh, "kind", "proxy", "connect.native sidecar_service")
+	t.judge(refused, noMesh, "kind", "proxy", "connect.native")
+	t.judge(refusedEmpty, noMesh, "connect.sidecar_service")
 	t.judge(refused, oneTenant, "namespace", "partition")
 	return t
 }
@@ -169,9 +170,19 @@ func readHeader(r *reader, c *checkDefinition, v value, name string) {
 	})
 }
 
+// readServiceCheck reads a check inside a service. Requests call its ID CheckID, and ID only that of a check by itself.
+func readServiceCheck(r *reader, v *value, name string) *checkDefinition {
+	c := readCheck(r, v, name)
+	c.CheckID, c.ID = c.ID, ""
+	return c
+}
+
 func readCheck(r *reader, v *value, name string) *checkDefinition {
-	c := new(checkDefinition)
+	c, problems := new(checkDefinition), len(r.problems)
 	decode(r, c, v, checkKeys(), "", name+".")
+	if len(r.problems) > problems {
+		return c // what was not understood would be said to be missing
+	}
 	if c.H2PING != "" && !v.has("h2ping_use_tls") {
 		c.H2PingUseTLS = true
 	}

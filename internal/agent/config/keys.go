@@ -40,7 +40,7 @@ func agentKeys() table[Config] {
 		"reconnect_timeout", "reconnect_timeout_wan", "advertise_reconnect_timeout", "rejoin_after_leave",
 		"retry_interval", "retry_interval_wan", "retry_max", "retry_max_wan",
 		"serf_lan", "serf_wan", "serf_lan_allowed_cidrs", "serf_wan_allowed_cidrs", "server_name",
-		"ports.server serf_lan serf_wan grpc grpc_tls proxy_min_port proxy_max_port",
+		"ports.server grpc grpc_tls proxy_min_port proxy_max_port",
 		"ports.sidecar_min_port sidecar_max_port expose_min_port expose_max_port",
 		"ae_interval", "check_deregister_interval_min", "check_reap_interval", "check_update_interval",
 		"sync_coordinate_interval_min", "sync_coordinate_rate_target", "disable_coordinates", "segment_limit", "segment_name_limit",
@@ -121,14 +121,15 @@ func takenKeys(t table[Config]) {
 	for name, at := range map[string]func(*Config) *int{
 		"bootstrap_expect": func(c *Config) *int { return &c.BootstrapExpect }, "check_output_max_size": func(c *Config) *int { return &c.CheckOutputMaxSize },
 		"ports.dns": func(c *Config) *int { return &c.Ports.DNS }, "ports.http": func(c *Config) *int { return &c.Ports.HTTP },
-		"ports.https": func(c *Config) *int { return &c.Ports.HTTPS },
+		"ports.https":    func(c *Config) *int { return &c.Ports.HTTPS },
+		"ports.serf_lan": func(c *Config) *int { return &c.Ports.SerfLAN }, "ports.serf_wan": func(c *Config) *int { return &c.Ports.SerfWAN },
 	} {
 		t.take(name, intKey(at))
 	}
 	for name, at := range map[string]func(*Config) *[]string{
 		"retry_join": func(c *Config) *[]string { return &c.Join }, "start_join": func(c *Config) *[]string { return &c.Join },
-		"retry_join_wan": func(c *Config) *[]string { return &c.Join }, "start_join_wan": func(c *Config) *[]string { return &c.Join },
-		"primary_gateways": func(c *Config) *[]string { return &c.Join }, "recursors": func(c *Config) *[]string { return &c.Recursors },
+		"retry_join_wan": func(c *Config) *[]string { return &c.JoinWAN }, "start_join_wan": func(c *Config) *[]string { return &c.JoinWAN },
+		"primary_gateways": func(c *Config) *[]string { return &c.JoinWAN }, "recursors": func(c *Config) *[]string { return &c.Recursors },
 	} {
 		t.take(name, textsKey(at))
 	}

@@ -50,6 +50,9 @@ func Load(o Options) (*Config, []string, error) {
 	if err := l.config.Validate(); err != nil {
 		return nil, l.warnings, err
 	}
+	if warning := l.config.WarnOfName(); warning != "" {
+		l.warnings = append(l.warnings, warning)
+	}
 	return l.config, l.warnings, nil
 }
 

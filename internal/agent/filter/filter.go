@@ -27,6 +27,11 @@ const (
 	notPattern  = "Failed to compile regular expression %q"
 )
 
+// SyntaxError is that an expression does not follow the grammar. Other errors are about what its elements do not have.
+type SyntaxError struct{ error }
+
+func (e *SyntaxError) Unwrap() error { return e.error }
+
 // predicate says whether a value fits.
 type predicate func(reflect.Value) bool
 
@@ -52,7 +57,7 @@ func compile(expression string, element reflect.Type) (predicate, error) {
 	}
 	tree, err := grammar.Parse("", []byte(expression), grammar.MaxExpressions(mostSteps))
 	if err != nil {
-		return nil, err
+		return nil, &SyntaxError{err}
 	}
 	root, ok := tree.(grammar.Expression)
 	if !ok {

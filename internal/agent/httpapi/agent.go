@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/agent/filter"
 	"github.com/pandakit/panda/internal/agent/registrar"
 	"github.com/pandakit/panda/internal/consulwire"
 )
@@ -32,7 +33,7 @@ func (h *Handler) agentEndpoints() []endpoint {
 
 func (h *Handler) registerService(w http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.ServiceRegistration
-	if err := decode(w, r, &registration); err != nil {
+	if err := decode(r, &registration); err != nil {
 		return nil, err
 	}
 	query := r.URL.Query()
@@ -47,7 +48,7 @@ func (h *Handler) deregisterService(_ http.ResponseWriter, r *http.Request) (any
 
 func (h *Handler) registerCheck(w http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.CheckRegistration
-	if err := decode(w, r, &registration); err != nil {
+	if err := decode(r, &registration); err != nil {
 		return nil, err
 	}
 	err := h.cfg.Registrar.RegisterCheck(&registration)
@@ -69,7 +70,7 @@ func (h *Handler) renew(status string) func(http.ResponseWriter, *http.Request) 
 
 func (h *Handler) updateCheck(w http.ResponseWriter, r *http.Request) (any, error) {
 	var update consulwire.CheckUpdate
-	if err := decode(w, r, &update); err != nil {
+	if err := decode(r, &update); err != nil {
 		return nil, err
 	}
 	if !registrar.ValidStatus(update.Status) {
@@ -112,12 +113,15 @@ func enable(r *http.Request) (bool, error) {
 }
 
 func (h *Handler) localChecks(_ http.ResponseWriter, r *http.Request) (any, error) {
-	selected, err := selector[consulwire.HealthCheck](r.URL.Query())
-	if err != nil {
-		return nil, err
+	selected, err := filter.Compile[consulwire.HealthCheck](r.URL.Query().Get("filter"))
+	if _, wrong := errors.AsType[*filter.SyntaxError](err); wrong {
+		return nil, failure(err)
 	}
 	checks := map[string]*consulwire.HealthCheck{}
 	for _, c := range h.cfg.Catalog.View().NodeChecks(h.cfg.Node) {
+		if c.Local && err != nil { // Consul holds the expression against its first check, and so against none without any
+			return nil, failure(errors.Unwrap(err)) // and says no more than what is wrong
+		}
 		if c.Local && selected.Fits(&c.HealthCheck) {
 			own := c.HealthCheck
 			own.CreateIndex, own.ModifyIndex = 0, 0 // the agent's own list has no indexes

@@ -34,7 +34,7 @@ func (h *Handler) writeJSON(w http.ResponseWriter, r *http.Request, status int, 
 		w.WriteHeader(status)
 		return
 	}
-	body, err := encode(r, answer)
+	body, err := h.encode(r, answer)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -57,10 +57,8 @@ func writeBody(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
-func pretty(r *http.Request) bool { return r.URL.Query().Has("pretty") }
-
-func encode(r *http.Request, answer any) ([]byte, error) {
-	if pretty(r) {
+func (h *Handler) encode(r *http.Request, answer any) ([]byte, error) {
+	if h.cfg.Pretty || r.URL.Query().Has("pretty") {
 		body, err := json.MarshalIndent(answer, "", "    ")
 		return append(body, '\n'), err
 	}

@@ -58,3 +58,38 @@ func BenchmarkLookup(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLocalHealth asks for a service whose instances all run on the agent's own node, which many development
+// machines have, and which makes the checks of the node count for each instance.
+func BenchmarkLocalHealth(b *testing.B) {
+	for _, count := range []int{100, 1000, 10000} {
+		b.Run(fmt.Sprintf("instances=%d", count), func(b *testing.B) {
+			h, state := newHandler(b)
+			err := state.Write(func(w *catalog.Writer) error {
+				for i := range count {
+					id := fmt.Sprintf("many-%05d", i)
+					err := w.SetInstance(&catalog.Instance{Node: "n1", Local: true, NodeService: consulwire.NodeService{ID: id, Service: "many", Port: 8080}})
+					if err != nil {
+						return err
+					}
+					check := consulwire.HealthCheck{Node: "n1", CheckID: "service:" + id, Name: "HTTP", Status: consulwire.Passing, ServiceID: id}
+					if err := w.SetCheck(&catalog.Check{Local: true, HealthCheck: check}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				answer := httptest.NewRecorder()
+				h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/v1/agent/health/service/name/many", nil))
+				if answer.Code != http.StatusOK {
+					b.Fatal(answer.Code, answer.Body)
+				}
+			}
+		})
+	}
+}

@@ -18,7 +18,7 @@ import (
 // What the agent has registered of its own stays as it is.
 func (h *Handler) register(w http.ResponseWriter, r *http.Request) (any, error) {
 	var wanted consulwire.CatalogRegistration
-	if err := decode(w, r, &wanted); err != nil {
+	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
 	if err := h.validateRegistration(&wanted); err != nil {
@@ -244,7 +244,7 @@ func kind(d *consulwire.CheckDefinition) string {
 // what the agent itself has registered would be put back, and stays.
 func (h *Handler) deregister(w http.ResponseWriter, r *http.Request) (any, error) {
 	var wanted consulwire.CatalogDeregistration
-	if err := decode(w, r, &wanted); err != nil {
+	if err := decode(r, &wanted); err != nil {
 		return nil, err
 	}
 	if wanted.Datacenter != "" && wanted.Datacenter != h.cfg.Datacenter {

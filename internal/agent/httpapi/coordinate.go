@@ -33,7 +33,7 @@ func (h *Handler) datacenterCoordinates(http.ResponseWriter, *http.Request) (any
 
 func updateCoordinate(w http.ResponseWriter, r *http.Request) (any, error) {
 	var update consulwire.NodeCoordinate
-	if err := decode(w, r, &update); err != nil {
+	if err := decode(r, &update); err != nil {
 		return nil, err
 	}
 	return nil, fail("this agent keeps no network coordinates: it is alone on its machine")

@@ -30,7 +30,7 @@ func (h *Handler) fireEvent(w http.ResponseWriter, r *http.Request) (any, error)
 	if fired.Name == "" {
 		return nil, badRequest("Missing name")
 	}
-	payload, err := readBody(w, r)
+	payload, err := readBody(r)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/pandakit/panda/internal/agent/arrival"
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/agent/event"
@@ -42,6 +43,7 @@ type Config struct {
 	Datacenter string
 	Version    string // as agents tell it: "1.12.9+panda"
 	ServerPort int    // of the server that the agent stands for; nothing listens there
+	Pretty     bool   // answers are indented JSON, as for ?pretty
 
 	// Loopback says that the server listens on loopback only. Requests are then refused whose Host is
 	// a name other than localhost and Hosts: a page of a foreign site could otherwise reach the agent
@@ -107,6 +109,7 @@ func (h *Handler) endpoints() []endpoint {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The answer before this one on the connection may have left a deadline.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	r = arrival.Bound(w, r, arrival.Timeout)
 	for name, value := range h.cfg.ResponseHeaders {
 		w.Header().Set(name, value)
 	}
@@ -222,14 +225,8 @@ func told(r *http.Request, err error) (status int, text string, known bool) {
 	return http.StatusInternalServerError, err.Error(), false
 }
 
-// bodyTimeout bounds how long the body of a request may take to arrive.
-const bodyTimeout = 30 * time.Second
-
 // readBody returns the request's body.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return nil, err
-	}
+func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, bodyError(err, "Request decode failed")
@@ -238,15 +235,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // decode reads the request's body as JSON.
-func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	return decodeAs(w, r, into, "Request decode failed")
+func decode(r *http.Request, into any) error {
+	return decodeAs(r, into, "Request decode failed")
 }
 
 // decodeAs reads the request's body as JSON, and says that of a mistake in it. An unknown field is one, as in Consul.
-func decodeAs(w http.ResponseWriter, r *http.Request, into any, failed string) error {
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
-		return err
-	}
+func decodeAs(r *http.Request, into any, failed string) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	return bodyError(decoder.Decode(into), failed)
@@ -260,5 +254,12 @@ func bodyError(err error, failed string) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body too large, max size: %d bytes", tooLarge.Limit)}
 	}
+	if arrival.Late(err) {
+		return late(arrival.Timeout)
+	}
 	return badRequest("%s: %v", failed, err)
+}
+
+func late(timeout time.Duration) error {
+	return &statusError{http.StatusRequestTimeout, fmt.Sprintf("Request body has not arrived within %s", timeout)}
 }

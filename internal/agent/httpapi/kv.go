@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -245,16 +244,12 @@ func body(w http.ResponseWriter, r *http.Request, limit int64, link string) ([]b
 	if r.ContentLength > limit {
 		return nil, tooLarge("Request body(%d bytes) too large, max size: %d bytes. See %s.", r.ContentLength, limit, link)
 	}
-	deadline := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	if deadline != nil && !errors.Is(deadline, http.ErrNotSupported) {
-		return nil, deadline
-	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge("Request body too large, max size: %d bytes. See %s.", limit, link)
 	}
 	if err != nil {
-		return nil, badRequest("Request body not read: %v", err)
+		return nil, bodyError(err, "Request body not read")
 	}
 	return data, nil
 }

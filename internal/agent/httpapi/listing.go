@@ -111,7 +111,7 @@ func tellCache(w http.ResponseWriter, hit bool) {
 func (h *Handler) page(r *http.Request, q *question, view catalog.View, index uint64, read func(catalog.View) any) (*page, bool) {
 	p, hit := h.pages.get(q.key(), index, q.Has("cached"))
 	p.once.Do(func() {
-		p.body, p.err = encode(r, read(view))
+		p.body, p.err = h.encode(r, read(view))
 		h.pages.grow(p, len(p.body))
 	})
 	return p, hit

@@ -144,7 +144,7 @@ func (h *Handler) configEntries(w http.ResponseWriter, r *http.Request) (any, er
 
 func applyConfigEntry(w http.ResponseWriter, r *http.Request) (any, error) {
 	var entry map[string]any
-	if err := decodeAs(w, r, &entry, "Request decoding failed"); err != nil {
+	if err := decodeAs(r, &entry, "Request decoding failed"); err != nil {
 		return nil, err
 	}
 	return nil, fail("this agent keeps no configuration entries: it has no service mesh")

@@ -59,7 +59,7 @@ func (h *Handler) keyring(w http.ResponseWriter, r *http.Request) (any, error) {
 			RelayFactor uint8
 			LocalOnly   bool
 		}
-		if err := decode(w, r, &change); err != nil {
+		if err := decode(r, &change); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +96,7 @@ func (h *Handler) autopilotConfiguration(w http.ResponseWriter, r *http.Request)
 		}, nil
 	}
 	var wanted consulwire.AutopilotConfiguration
-	if err := decodeAs(w, r, &wanted, "Error parsing autopilot config"); err != nil {
+	if err := decodeAs(r, &wanted, "Error parsing autopilot config"); err != nil {
 		return nil, err
 	}
 	if query := r.URL.Query(); query.Has("cas") {

@@ -26,7 +26,7 @@ func (h *Handler) preparedQueries(w http.ResponseWriter, r *http.Request) (any, 
 
 func createPreparedQuery(w http.ResponseWriter, r *http.Request) (any, error) {
 	var query map[string]any
-	if err := decode(w, r, &query); err != nil {
+	if err := decode(r, &query); err != nil {
 		return nil, err
 	}
 	return nil, fail("this agent has no prepared queries: ask /v1/health/service/ with ?passing, ?tag and ?near instead")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pandakit/panda/internal/agent/arrival"
 	"github.com/pandakit/panda/internal/agent/store/archive"
 )
 
@@ -54,6 +55,9 @@ func (h *Handler) restore(w http.ResponseWriter, r *http.Request) error {
 	state, err := archive.Read(r.Body)
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &statusError{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body too large, max size: %d bytes", tooLarge.Limit)}
+	}
+	if arrival.Late(err) {
+		return late(restoreTimeout)
 	}
 	if err != nil {
 		return &statusError{http.StatusInternalServerError, err.Error()}

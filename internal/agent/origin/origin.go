@@ -13,12 +13,13 @@ import (
 	"strings"
 )
 
-// Policy says which names are the agent's own. The zero value knows localhost and IP addresses, and takes requests
-// under any other name too unless a web page made them. Its methods may overlap.
+// Policy says which names are the agent's own. The zero value knows IP addresses, localhost and all names below it, which
+// nobody can make another host's (RFC 6761, section 6.3), and takes requests under any other name too unless a web page
+// made them. Its methods may overlap.
 type Policy struct {
 	// Loopback says that the server listens on loopback only. Every request is then refused whose Host is not known.
 	Loopback bool
-	// Hosts are known besides localhost and IP addresses: names without a port, in any case.
+	// Hosts are known besides localhost, what is below it and IP addresses: names without a port, in any case.
 	Hosts []string
 }
 
@@ -71,6 +72,7 @@ func (p Policy) known(hostPort string) bool {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return true
 	}
-	is := func(name string) bool { return strings.EqualFold(name, host) }
-	return is("localhost") || slices.ContainsFunc(p.Hosts, is)
+	host = strings.ToLower(strings.TrimSuffix(host, ".")) // of the root: the same name, written out in full
+	is := func(name string) bool { return strings.EqualFold(strings.TrimSuffix(name, "."), host) }
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.ContainsFunc(p.Hosts, is)
 }

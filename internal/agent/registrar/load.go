@@ -5,7 +5,6 @@ import (
 	"reflect"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
-	"github.com/pandakit/panda/internal/agent/check"
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
@@ -101,37 +100,18 @@ func (r *Registrar) loadCheck(l *load, registration *consulwire.CheckRegistratio
 // exchange puts what was loaded in place of what was loaded before.
 func (r *Registrar) exchange(l *load) error {
 	before := r.cfg.Catalog.View()
-	var stale, fresh []*definedCheck
-	for _, c := range before.NodeChecks(r.cfg.Node) {
-		next := l.checks[c.CheckID]
-		if c.Registration != nil && (next != nil && !same(c, &next.row) || next == nil && c.FromFile) {
-			stale = append(stale, &definedCheck{row: *c})
-		}
-	}
+	var fresh []*definedCheck
 	for id, c := range l.checks {
 		if now := before.Check(r.cfg.Node, id); now == nil || !same(now, &c.row) {
 			fresh = append(fresh, c)
 		}
 	}
-	r.stop(stale)
-	err := r.cfg.Catalog.Write(func(w *catalog.Writer) error { return r.write(w, l) })
-	if err != nil {
-		r.resume(stale)
+	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error { return r.write(w, l) }); err != nil {
 		return err
 	}
 	r.stop(r.orphans(before))
-	r.start(fresh)
+	r.run(fresh)
 	return nil
-}
-
-// resume runs again what was stopped for a change that did not happen.
-func (r *Registrar) resume(stopped []*definedCheck) {
-	for _, c := range stopped {
-		if definition, err := check.FromRegistration(c.row.Registration); err == nil { // it was run before
-			c.definition = definition
-			r.start([]*definedCheck{c})
-		}
-	}
 }
 
 // same reports whether a check is run as another is.

@@ -83,7 +83,6 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	if err := r.room(checks); err != nil {
 		return err
 	}
-	r.stop(checks)
 	var dropped []string
 	err = r.cfg.Catalog.Write(func(w *catalog.Writer) error {
 		if err := w.SetInstance(instance); err != nil {
@@ -100,7 +99,7 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	for _, id := range dropped {
 		r.monitor.Stop(id)
 	}
-	r.start(checks)
+	r.run(checks)
 	return nil
 }
 
@@ -140,17 +139,21 @@ func (r *Registrar) room(checks []*definedCheck) error {
 	return nil
 }
 
-// stop ends what is about to be written anew, so that no late result falls between what is read of a
-// check and what its successor starts from.
 func (r *Registrar) stop(checks []*definedCheck) {
 	for _, c := range checks {
 		r.monitor.Stop(c.row.CheckID)
 	}
 }
 
-func (r *Registrar) start(checks []*definedCheck) {
+// run runs checks that the catalog has, in place of those with their IDs. These ran until now, so that they go on when
+// the catalog refuses the change: each check begins with the last result that the catalog was told.
+func (r *Registrar) run(checks []*definedCheck) {
+	r.stop(checks)
+	view := r.cfg.Catalog.View()
 	for _, c := range checks {
-		r.monitor.Start(c.row.CheckID, c.definition, check.Result{Status: c.row.Status, Output: c.row.Output})
+		if row := view.Check(r.cfg.Node, c.row.CheckID); row != nil {
+			r.monitor.Start(row.CheckID, c.definition, check.Result{Status: row.Status, Output: row.Output})
+		}
 	}
 }
 
@@ -209,11 +212,10 @@ func (r *Registrar) RegisterCheck(registration *consulwire.CheckRegistration) er
 	if err := errors.Join(scriptsAllowed(checks, r.cfg.RemoteScripts, noRemoteScripts), r.room(checks)); err != nil {
 		return err
 	}
-	r.stop(checks)
 	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error { return setAll(w, checks) }); err != nil {
 		return err
 	}
-	r.start(checks)
+	r.run(checks)
 	return nil
 }
 
@@ -228,15 +230,19 @@ func (r *Registrar) DeregisterCheck(id string) error {
 }
 
 func (r *Registrar) deleteCheck(id string) error {
-	r.monitor.Stop(id)
-	return r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+	err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
 		w.DeleteCheck(r.cfg.Node, id)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	r.monitor.Stop(id)
+	return nil
 }
 
 // Renew takes a sign of life for a TTL check. The error is an *[UnknownCheckError], or wraps
-// check.ErrNotTTL.
+// check.ErrNotTTL, or is the catalog's: then nothing has changed.
 func (r *Registrar) Renew(id, status, output string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -250,26 +256,25 @@ func (r *Registrar) Renew(id, status, output string) error {
 }
 
 // report is told by the monitor what a check has found.
-func (r *Registrar) report(id string, result check.Result) {
-	err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+func (r *Registrar) report(id string, result check.Result) error {
+	return r.cfg.Catalog.Write(func(w *catalog.Writer) error {
 		w.SetStatus(r.cfg.Node, id, result.Status, result.Output)
 		return nil
 	})
-	if err != nil {
-		r.cfg.Logger.Error("result of check is lost", "check", id, "error", err)
-	}
 }
 
 // overdue is told by the monitor that a check has been critical for too long.
-func (r *Registrar) overdue(id string) {
+func (r *Registrar) overdue(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.localCheck(id)
 	if c == nil || c.ServiceID == "" || !r.monitor.Overdue(id) {
-		return // renewed, replaced or removed in the meantime
+		return nil // renewed, replaced or removed in the meantime
+	}
+	if err := r.deregister(c.ServiceID); err != nil {
+		r.cfg.Logger.Error("service not removed, though a check was critical for too long", "service", c.ServiceID, "check", id, "error", err)
+		return err
 	}
 	r.cfg.Logger.Warn("service removed: a check was critical for too long", "service", c.ServiceID, "check", id)
-	if err := r.deregister(c.ServiceID); err != nil {
-		r.cfg.Logger.Error("service not removed", "service", c.ServiceID, "error", err)
-	}
+	return nil
 }

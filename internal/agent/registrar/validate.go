@@ -139,7 +139,7 @@ func ValidateWeights(w consulwire.Weights) error {
 	case w.Warning < 0:
 		return errors.New("Warning must be greater or equal than 0") //nolint:staticcheck // Consul's text
 	case w.Passing > heaviest || w.Warning > heaviest:
-		return fmt.Errorf("Passing and Warning must not be greater than %d", heaviest) //nolint:staticcheck // Consul's text
+		return fmt.Errorf("DNS Weight must be between 0 and %d", heaviest)
 	}
 	return nil
 }
@@ -163,7 +163,7 @@ func ValidateMeta(meta map[string]string) error {
 		default:
 			continue
 		}
-		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value[:min(len(value), longestValue)], why) //nolint:staticcheck // Consul's text
+		return fmt.Errorf("Couldn't load metadata pair ('%s', '%s'): %s", key, value, why) //nolint:staticcheck // Consul's text
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package session_test
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,10 +133,10 @@ func TestResume(t *testing.T) {
 }
 
 // full is a journal that takes nothing while it is full.
-type full struct{ full bool }
+type full struct{ full atomic.Bool }
 
 func (f *full) Append(uint64, []catalog.Change) error {
-	if f.full {
+	if f.full.Load() {
 		return errors.New("no space left")
 	}
 	return nil
@@ -147,7 +148,7 @@ func TestExpiryIsTriedAgain(t *testing.T) {
 		c.SetJournal(j)
 		id := create(t, e, "10s")
 		renewed := create(t, e, "10s")
-		j.full = true
+		j.full.Store(true)
 		after(20 * time.Second)
 		if !alive(c, id) || e.Renew(renewed) == nil {
 			t.Fatal("it ended though the journal took nothing")
@@ -155,7 +156,7 @@ func TestExpiryIsTriedAgain(t *testing.T) {
 		if err := e.Destroy(id); err == nil {
 			t.Error("destroyed though the journal took nothing")
 		}
-		j.full = false
+		j.full.Store(false)
 		after(10 * time.Second)
 		if alive(c, id) || !alive(c, renewed) {
 			t.Errorf("later: alive %v, renewed alive %v", alive(c, id), alive(c, renewed))

@@ -15,6 +15,19 @@ import (
 // journal, and the number of the last write.
 func filled(t *testing.T, n int) (*memDisk, int) {
 	t.Helper()
+	stopped, _, i := bothEnds(t, n)
+	return stopped, i
+}
+
+// killed is filled without the clean end.
+func killed(t *testing.T, n int) (*memDisk, int) {
+	t.Helper()
+	_, killed, i := bothEnds(t, n)
+	return killed, i
+}
+
+func bothEnds(t *testing.T, n int) (stopped, killed *memDisk, writes int) {
+	t.Helper()
 	d := newMemDisk(1)
 	s := mustOpen(t, d)
 	i := 0
@@ -27,10 +40,11 @@ func filled(t *testing.T, n int) (*memDisk, int) {
 			runtime.Gosched()
 		}
 	}
+	killed = d.afterKill(1)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return d, i
+	return d, killed, i
 }
 
 func (s *Store) snapshotting() bool {
@@ -62,10 +76,10 @@ func lastOf(t *testing.T, d *memDisk, kind string) string {
 	return ""
 }
 
-// TestTruncatedAnywhere cuts the last journal off at every byte: the writes before are there, the rest is cut off with a
-// warning that tells how much, and the next writes are kept.
+// TestTruncatedAnywhere cuts the last journal of an agent that was killed off at every byte: the writes before are there,
+// the rest is cut off with a warning that tells how much and where it is kept, and the next writes are kept.
 func TestTruncatedAnywhere(t *testing.T) {
-	d, writes := filled(t, 30)
+	d, writes := killed(t, 30)
 	name := lastOf(t, d, "journal")
 	whole := d.names[name].data
 	if len(whole) < 3*recordHeader {
@@ -114,7 +128,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 // all as it is.
 func TestDamageIsRefused(t *testing.T) {
 	d, _ := filled(t, 40)
-	for _, name := range []string{lastOf(t, d, "snapshot"), lastOf(t, d, "journal")} {
+	for _, name := range []string{lastOf(t, d, "snapshot"), lastOf(t, d, "journal"), markName} {
 		whole := d.names[name].data
 		for at := range whole {
 			bad := slices.Clone(whole)
@@ -150,9 +164,11 @@ func TestLostSector(t *testing.T) {
 		}
 		sizes = append(sizes, s.journal.size)
 	}
+	killed := d.afterKill(1)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	d = killed
 	name := lastOf(t, d, "journal")
 	whole := d.names[name].data
 	zeroed := func(at int64) *memDisk {
@@ -177,8 +193,10 @@ func TestLostSector(t *testing.T) {
 }
 
 func TestMissingAndForeignFiles(t *testing.T) {
-	d, _ := filled(t, 60)
+	d, dead, _ := bothEnds(t, 60)
 	snapshot := lastOf(t, d, "snapshot")
+	newerMark := slices.Clone(d.names[markName].data)
+	binary.BigEndian.PutUint32(newerMark[8:], version+1)
 	journal := strings.Replace(snapshot, "snapshot", "journal", 1)
 	newer := slices.Clone(d.names[journal].data)
 	binary.BigEndian.PutUint32(newer[8:], version+1)
@@ -192,6 +210,13 @@ func TestMissingAndForeignFiles(t *testing.T) {
 		"newer":       {withContent(d, journal, newer), "format version 2 and was written by a newer panda"},
 		"swapped":     {withContent(d, journal, other), "does not begin with"},
 		"empty":       {withContent(d, snapshot, nil), "ends within its header"},
+
+		"empty journal":         {withContent(d, journal, nil), journal + " is damaged at offset 0: the file ends within its header"},
+		"empty journal, killed": {withContent(dead, journal, nil), journal + " is damaged at offset 0: the file ends within its header"},
+		"no journal, killed":    {without(dead, journal), journal + " is missing"},
+		"nothing but the mark":  {without(without(d, journal), snapshot), journal + " is missing"},
+		"another's journal":     {renamed(d, journal, journalName(90)), journal + " is missing"},
+		"newer mark":            {withContent(d, markName, newerMark), "format version 2 and was written by a newer panda; this one reads version 1: start the agent of that panda"},
 	} {
 		s, err := open(c.disk, silent, start, small)
 		if err == nil {
@@ -206,6 +231,12 @@ func TestMissingAndForeignFiles(t *testing.T) {
 func without(d *memDisk, name string) *memDisk {
 	after := d.afterKill(1)
 	delete(after.names, name)
+	return after
+}
+
+func renamed(d *memDisk, from, to string) *memDisk {
+	after := without(d, from)
+	after.names[to] = &memFile{disk: after, name: to, data: slices.Clone(d.names[from].data)}
 	return after
 }
 

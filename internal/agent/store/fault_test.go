@@ -120,12 +120,13 @@ func (f *slowFile) Sync() error {
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &slowDisk{newMemDisk(1), make(chan struct{}), make(chan struct{})}
-		go func() { // the header of the first journal, and the index that it begins with
-			for range 2 {
+		let := func(n int) {
+			for range n {
 				<-d.entered
 				d.leave <- struct{}{}
 			}
-		}()
+		}
+		go let(3) // the header of the first journal, the mark, and the index that the journal begins with
 		s, err := open(d, silent, start, leastJournal)
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +173,8 @@ func TestSettle(t *testing.T) {
 		for range 8 {
 			<-told
 		}
-		if err := s.Close(); err != nil { // nothing is left to sync
+		go let(1) // the mark: nothing else is left to sync
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -63,19 +63,24 @@ func makeFolder(path string) error {
 
 var idForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// nodeID returns the ID that the folder keeps, or a new one that it keeps from now on.
-func nodeID(d disk) (string, error) {
+// keptNodeID returns the ID that the folder keeps, or "".
+func keptNodeID(d disk) (string, error) {
 	kept, err := os.ReadFile(d.Path(nodeIDName))
-	if err == nil {
-		id := strings.ToLower(strings.TrimSpace(string(kept)))
-		if !idForm.MatchString(id) {
-			return "", fmt.Errorf("read the node's ID: %s holds %.50q, not a UUID; remove the file to get a new one", d.Path(nodeIDName), kept)
-		}
-		return id, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return "", fmt.Errorf("read the node's ID: %w", err)
 	}
+	id := strings.ToLower(strings.TrimSpace(string(kept)))
+	if !idForm.MatchString(id) {
+		return "", fmt.Errorf("read the node's ID: %s holds %.50q, not a UUID; remove the file to get a new one", d.Path(nodeIDName), kept)
+	}
+	return id, nil
+}
+
+// newNodeID makes an ID that the folder keeps from now on.
+func newNodeID(d disk) (string, error) {
 	id := uuid.New()
 	if err := writeWhole(d, nodeIDName, []byte(id)); err != nil {
 		return "", fmt.Errorf("write the node's ID: %w", err)

@@ -14,6 +14,7 @@ import (
 //
 //	header  magic(8) version(4) sequence(8) salt(8) checksum(4)
 //	record  length(4) checksum of payload(4) synced(8) checksum of these(4) payload
+//	mark    a header alone, in a file of its own; its salt is a size: see mark
 //
 // A record's checksums begin with that of the header, whose salt is random: what an older file has left in the same
 // blocks of the disk is never taken for a record. The highest bit of length is set, so that a record's first byte is not
@@ -82,27 +83,51 @@ func newReader(f file, name, magic string, sequence uint64) (*reader, error) {
 	}
 	r := &reader{name: name, source: f, size: size, in: bufio.NewReaderSize(io.NewSectionReader(f, 0, size), 1<<16)}
 	b := make([]byte, headerSize)
-	if _, err := io.ReadFull(r.in, b); err != nil {
-		return nil, readError(err, &damage{why: "the file ends within its header", end: size, short: true})
+	n, err := io.ReadFull(r.in, b)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	h, err := parseHeader(b[:n], magic)
+	if err != nil {
+		return nil, err
+	}
+	if h.sequence != sequence {
+		return nil, &damage{why: fmt.Sprintf("it is file %d under the name of file %d", h.sequence, sequence)}
+	}
+	r.seed, r.offset = h.seed, headerSize
+	return r, nil
+}
+
+type parsedHeader struct {
+	sequence, salt uint64
+	seed           uint32
+}
+
+// parseHeader reads what a file begins with. The error is a *damage or a *versionError.
+func parseHeader(b []byte, magic string) (h parsedHeader, err error) {
+	if len(b) < headerSize {
+		return h, &damage{why: "the file ends within its header"}
 	}
 	if string(b[:8]) != magic {
-		return nil, &damage{why: fmt.Sprintf("it does not begin with %q", magic), end: size}
+		return h, &damage{why: fmt.Sprintf("it does not begin with %q", magic)}
 	}
 	if v := binary.BigEndian.Uint32(b[8:]); v > version && v < 1<<16 {
-		return nil, &versionError{version: v}
+		return h, &versionError{version: v}
 	}
-	want, seed := header(magic, sequence, binary.BigEndian.Uint64(b[20:]))
+	h.sequence, h.salt = binary.BigEndian.Uint64(b[12:]), binary.BigEndian.Uint64(b[20:])
+	want, seed := header(magic, h.sequence, h.salt)
 	if !bytes.Equal(b, want) {
-		return nil, &damage{why: "the checksum of the header is wrong, or it is the header of another file", end: size}
+		return h, &damage{why: "the checksum of the header is wrong"}
 	}
-	r.seed, r.offset = seed, headerSize
-	return r, nil
+	h.seed = seed
+	return h, nil
 }
 
 type versionError struct{ version uint32 }
 
 func (e *versionError) Error() string {
-	return fmt.Sprintf("it has format version %d and was written by a newer panda; this one reads version %d", e.version, version)
+	return fmt.Sprintf("it has format version %d and was written by a newer panda; this one reads version %d: "+
+		"start the agent of that panda, or choose another folder for -data-dir", e.version, version)
 }
 
 // readError returns what the end of the data means, or the error of reading it.

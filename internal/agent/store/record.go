@@ -88,7 +88,7 @@ func decode(payload []byte) (*record, []catalog.Change, error) {
 		}
 		row := catalog.NewRow(c.Table)
 		if row == nil {
-			return nil, nil, fmt.Errorf("it has a row of table %q, which this panda does not know: a newer one wrote it", c.Table)
+			return nil, nil, fmt.Errorf("it has a row of table %q, which this panda does not know: start the agent of the newer one that wrote it, or choose another folder for -data-dir", c.Table)
 		}
 		if len(c.Row) == 0 {
 			return nil, nil, errors.New("a row is missing")

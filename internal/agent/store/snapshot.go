@@ -39,6 +39,7 @@ func (s *Store) beginJournal(synced int64) (int64, error) {
 	}
 	_ = s.journal.file.Close() // it is on disk
 	s.journal = next
+	s.setMark(mark{next.sequence, next.size})
 	s.mu.Lock()
 	s.busy = true
 	s.written.size, s.synced.size = next.size, next.size

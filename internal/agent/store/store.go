@@ -24,6 +24,7 @@ type Store struct {
 	// syncing is held while the journal is synced or exchanged for the next one; journal itself is used by Append.
 	syncing sync.Mutex
 	journal *journal
+	mark    mark // that the folder has; load, Append and Close change it, which do not overlap
 
 	mu      sync.Mutex
 	written position      // what Append has written
@@ -66,7 +67,7 @@ func Open(dir string, logger *slog.Logger) (*Store, error) {
 		return nil, err
 	}
 	d := folder(dir)
-	id, err := nodeID(d)
+	id, err := keptNodeID(d)
 	if err != nil {
 		return nil, errors.Join(err, unlock())
 	}
@@ -75,6 +76,11 @@ func Open(dir string, logger *slog.Logger) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("load data dir %s: %w", dir, err), unlock())
 	}
 	s.nodeID, s.unlock = id, unlock
+	if id == "" { // only now: the ID tells that there is a journal
+		if s.nodeID, err = newNodeID(d); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	return s, nil
 }
 
@@ -177,6 +183,9 @@ func (s *Store) Close() error {
 	close(s.stop)
 	s.routines.Wait()
 	err := s.sync()
+	if err == nil {
+		s.setMark(mark{s.journal.sequence, s.journal.size})
+	}
 	s.refuse(errClosed)
 	return errors.Join(err, s.journal.file.Close(), s.unlock())
 }

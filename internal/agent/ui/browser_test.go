@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/ui"
@@ -28,6 +29,10 @@ func TestBrowser(t *testing.T) {
 		{"LanguageIsChosen", seeLanguageIsChosen},
 		{"WithoutScript", seeWithoutScript},
 		{"Keyboard", seeKeyboard},
+		{"NarrowTables", seeNarrowTables},
+		{"FirstService", seeFirstService},
+		{"ReadOnly", seeReadOnly},
+		{"NothingMoves", seeNothingMoves},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.see(t, b) })
 	}
@@ -58,10 +63,26 @@ func furnish(t *testing.T, s *site) {
 	s.kv.set("config/web/port", "8080")
 	s.kv.set("config/web/tls/cert", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
 	s.kv.set("config/web/settings.json", "{\n  \"workers\": 8,\n  \"greeting\": \"你好\",\n  \"timeout\": \"30s\"\n}\n")
+	s.kv.set("large.json", strings.Repeat(`{"id":1,"name":"panda"},`, 20000))
+	s.kv.set("config//web/../port", "8080")
+	s.write(t, func(w *catalog.Writer) error {
+		return w.SetInstance(&catalog.Instance{Node: "n1", NodeService: consulwire.NodeService{
+			ID: "orders-1", Service: "orders", Tags: []string{"grpc"}, Address: "10.0.0.7", Port: 8080, Meta: map[string]string{"version": "1.4.2"},
+			Weights: consulwire.Weights{Passing: 10, Warning: 1}, TaggedAddresses: map[string]consulwire.ServiceAddress{
+				"lan": {Address: "10.0.0.7", Port: 8080}, "wan": {Address: "198.51.100.7", Port: 443},
+			},
+		}})
+	})
 	s.kv.set("leader", "web-1").Session = "adf4238a-882b-9ddc-4a9d-5b6758e4159e"
 	s.kv.set("logo.png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
 	s.kv.set(strings.Repeat("k", 200), "")
-	s.kv.sessions = []ui.Session{{ID: "adf4238a-882b-9ddc-4a9d-5b6758e4159e", Name: "leader election", Node: "n1", TTL: "15s", Behavior: "release", Checks: []string{"serfHealth"}, Keys: []string{"leader"}}}
+	s.kv.sessions = []ui.Session{
+		{
+			ID: "adf4238a-882b-9ddc-4a9d-5b6758e4159e", Name: "leader election", Node: "n1", TTL: "1m30s", LockDelay: 15 * time.Second,
+			Behavior: "release", Checks: []string{"serfHealth"}, Keys: []string{"leader"},
+		},
+		{ID: "c0a8b2d7-3f51-4f2e-9f0a-0b7d2f4a6f11", Node: "n1", Behavior: "delete"},
+	}
 }
 
 func manyTags(n int) []string {
@@ -80,6 +101,8 @@ func seePictures(t *testing.T, b *chromium) {
 		"services": "/ui/services", "service": "/ui/service?name=web", "nodes": "/ui/nodes", "node": "/ui/node?name=n1", "keys": "/ui/kv",
 		"key": "/ui/kv/key?key=" + url.QueryEscape("config/web/settings.json"), "binary": "/ui/kv/key?key=logo.png",
 		"new": "/ui/kv/new?prefix=config/web/", "sessions": "/ui/sessions", "delete": "/ui/kv/delete?key=leader",
+		"large": "/ui/kv/key?key=large.json", "locked": "/ui/kv/key?key=leader", "instances": "/ui/service?name=orders", "check": "/ui/check?node=n1&id=service:web-2",
+		"nothing": "/ui/services?q=nothing", "escaped": "/ui/kv/key?key=" + url.QueryEscape("config//web/../port"),
 		"long": "/ui/service?name=" + strings.Repeat("long-service-name-", 11), "problem": "/ui/nowhere",
 	}
 	for _, look := range []struct {
@@ -88,8 +111,8 @@ func seePictures(t *testing.T, b *chromium) {
 		dark     bool
 		language string
 	}{
-		{"desktop-light-en", 1280, false, "en"}, {"desktop-dark-zh", 1280, true, "zh-CN"},
-		{"phone-light-zh", 360, false, "zh-CN"}, {"phone-dark-en", 360, true, "en"},
+		{"desktop-light-en", 1280, false, "en"}, {"desktop-dark-zh", 1280, true, "zh-CN"}, {"phone-dark-en", 390, true, "en"},
+		{"phone-light-zh", 390, false, "zh-CN"}, {"small-phone-light-en", 320, false, "en"},
 	} {
 		p.size(look.width, 780)
 		p.dark(look.dark)
@@ -97,8 +120,11 @@ func seePictures(t *testing.T, b *chromium) {
 		for name, path := range pages {
 			p.goTo(path)
 			p.picture(name + "-" + look.name)
-			if over := p.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"); over != 0.0 {
+			if over := p.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"); over.(float64) > 0 {
 				t.Errorf("%s, %s: %v px wider than the screen", name, look.name, over)
+			}
+			if p.run("(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.top nav'))") == true {
+				t.Errorf("%s, %s: the navigation is wider than the screen", name, look.name)
 			}
 			for _, faint := range p.run(contrast).([]any) {
 				t.Errorf("%s, %s: %v", name, look.name, faint)
@@ -203,11 +229,11 @@ func seeKeys(t *testing.T, b *chromium) {
 	p.goTo("/ui/kv")
 	p.click("a.button.main")
 	p.until("document.querySelector('#key')")
-	p.typeInto("#key", "config/../你好 <b>&\"'%2F")
+	p.typeInto("#key", "config/…/你好 <b>&\"'%2F")
 	p.typeInto("#value", "\nfirst\n  二 🐼\n")
 	p.click("button[type=submit]")
 	p.sees("Saved.")
-	const key = "config/../你好 <b>&\"'%2F"
+	const key = "config/…/你好 <b>&\"'%2F"
 	if pair := s.kv.Get(s.state.View(), key); pair == nil || string(pair.Value) != "\nfirst\n  二 🐼\n" || pair.Flags != 0 {
 		t.Fatalf("stored %+v", pair)
 	}
@@ -217,6 +243,9 @@ func seeKeys(t *testing.T, b *chromium) {
 
 	s.kv.set(key, "theirs") // while the form is open
 	p.sees("This key was changed since you opened it.")
+	if p.run("document.body.innerText.includes('Saved.')") == true {
+		t.Error("a key that was changed by somebody else is still said to be saved")
+	}
 	p.typeInto("#value", "mine")
 	p.typeInto("#flags", "42")
 	p.click("button[type=submit]")
@@ -242,7 +271,7 @@ func seeKeys(t *testing.T, b *chromium) {
 	if s.kv.Get(s.state.View(), key) != nil {
 		t.Error("the key is still there")
 	}
-	s.kv.set("config/../live", "1")
+	s.kv.set("config/…/live", "1")
 	p.sees("live")
 	p.clean()
 }
@@ -350,4 +379,121 @@ func (p *tab) accessible(name string) {
 	if twice := p.run("[...document.querySelectorAll('[id]')].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i).join()"); twice != "" {
 		p.t.Errorf("%s: twice the id %v", name, twice)
 	}
+}
+
+// seeNarrowTables holds that where the titles of columns have no room, each cell says what it is.
+func seeNarrowTables(t *testing.T, b *chromium) {
+	s := newSite(t, false)
+	s.set(t, "web", "web-1", consulwire.Critical, refused, "blue")
+	s.kv.set("k", "v")
+	p := b.open(t, s)
+	for _, width := range []int{390, 1280} {
+		p.size(width, 844)
+		for path, want := range map[string]string{
+			"/ui/nodes": "Address,Status,Instances", "/ui/node?name=n1": "Address,Status", "/ui/services": "Tags,Instances", "/ui/kv": "Size",
+		} {
+			if width > 640 {
+				want = ""
+			}
+			p.goTo(path)
+			labels := p.run(`[...document.querySelectorAll('tbody td')].map((e) => (getComputedStyle(e, '::before').content.match(/^"([^"]*)"/) || [])[1]).filter(Boolean).join()`)
+			if labels != want {
+				t.Errorf("%s, %d px wide: cells are labelled %q, want %q", path, width, labels, want)
+			}
+		}
+	}
+	p.clean()
+}
+
+// seeFirstService holds that a new agent says how a service is registered until one is.
+func seeFirstService(t *testing.T, b *chromium) {
+	s := newSite(t, false)
+	s.write(t, func(w *catalog.Writer) error {
+		return w.SetInstance(&catalog.Instance{Node: "n1", NodeService: consulwire.NodeService{ID: "consul", Service: "consul", Port: 8300}})
+	})
+	p := b.open(t, s)
+	for _, look := range []struct {
+		name, language string
+		width          int
+		dark           bool
+	}{{"desktop-light-en", "en", 1280, false}, {"phone-dark-zh", "zh-CN", 390, true}, {"phone-light-en", "en", 390, false}} {
+		p.size(look.width, 1200)
+		p.dark(look.dark)
+		p.language(look.language)
+		p.goTo("/ui/services")
+		p.picture("first-" + look.name)
+		p.accessible(look.name)
+		for _, faint := range p.run(contrast).([]any) {
+			t.Errorf("%s: %v", look.name, faint)
+		}
+	}
+	p.sees("No service of yours is registered yet")
+	s.set(t, "web", "web-1", consulwire.Passing, "ok")
+	p.until(`document.querySelector('tr[data-key=web]') && !document.querySelector('.start')`)
+	p.clean()
+}
+
+// seeReadOnly looks at what the pages are without changes, and when something does not work.
+func seeReadOnly(t *testing.T, b *chromium) {
+	s := newSite(t, true)
+	furnish(t, s)
+	p := b.open(t, s)
+	for _, look := range []struct {
+		name, language string
+		width          int
+		dark           bool
+	}{{"desktop-light-zh", "zh-CN", 1280, false}, {"phone-dark-en", "en", 390, true}} {
+		p.size(look.width, 844)
+		p.dark(look.dark)
+		p.language(look.language)
+		for name, path := range map[string]string{
+			"services": "/ui/services", "keys": "/ui/kv", "key": "/ui/kv/key?key=leader", "large": "/ui/kv/key?key=large.json",
+			"binary": "/ui/kv/key?key=logo.png", "refused": "/ui/kv/new", "unsafe": "/ui/nodes",
+		} {
+			s.lossy.Store(name == "unsafe")
+			p.goTo(path)
+			p.picture("readonly-" + name + "-" + look.name)
+			if over := p.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"); over.(float64) > 0 {
+				t.Errorf("%s, %s: %v px wider than the screen", name, look.name, over)
+			}
+			for _, faint := range p.run(contrast).([]any) {
+				t.Errorf("%s, %s: %v", name, look.name, faint)
+			}
+			p.accessible(name + ", " + look.name)
+		}
+	}
+	p.clean()
+}
+
+// seeNothingMoves holds that what is there stays in its place when a page becomes live and when something changes that
+// orders nothing anew.
+func seeNothingMoves(t *testing.T, b *chromium) {
+	s := newSite(t, false)
+	furnish(t, s)
+	p := b.open(t, s)
+	const moved = `(() => { for (const e of window.shifts.takeRecords()) { window.moved += e.value; } return window.moved; })()`
+	for _, width := range []int{390, 1280} {
+		p.size(width, 844)
+		for _, path := range []string{"/ui/services", "/ui/nodes", "/ui/service?name=web"} {
+			p.goTo(path)
+			p.sees("Live")
+			p.run(`window.moved = 0; window.shifts = new PerformanceObserver((all) => { for (const e of all.getEntries()) { window.moved += e.value; } }); window.shifts.observe({ type: 'layout-shift', buffered: true })`)
+			s.set(t, "web", "web-2", consulwire.Critical, fmt.Sprint("timeout after ", width, " ms"), "v1", "green")
+			s.set(t, "orders", "orders-3", consulwire.Passing, "ok", "grpc")
+			switch path {
+			case "/ui/services":
+				p.until(`document.querySelector('tr[data-key=orders]').textContent.includes('3 passing')`)
+			case "/ui/nodes":
+				p.until(`document.querySelector('tr[data-key=n1]').textContent.includes('6 passing')`)
+			default:
+				p.sees(fmt.Sprint("timeout after ", width, " ms"))
+			}
+			p.run(`new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))`)
+			if by := p.run(moved).(float64); by > 0.01 {
+				t.Errorf("%s, %d px wide: the page moves by %v", path, width, by)
+			}
+			s.write(t, func(w *catalog.Writer) error { w.DeleteInstance("n1", "orders-3"); return nil })
+		}
+	}
+	p.clean()
 }

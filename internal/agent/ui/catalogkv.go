@@ -48,7 +48,9 @@ func (CatalogKV) List(v catalog.View, prefix, separator, after string, limit int
 func (CatalogKV) Sessions(v catalog.View) []Session {
 	var all []Session
 	for _, s := range v.Sessions() {
-		session := Session{ID: s.ID, Name: s.Name, Node: s.Node, TTL: s.TTL, Behavior: s.Behavior, Checks: s.CheckIDs()}
+		session := Session{
+			ID: s.ID, Name: s.Name, Node: s.Node, TTL: s.TTL, Behavior: s.Behavior, LockDelay: s.LockDelay, Checks: s.CheckIDs(),
+		}
 		for _, p := range v.LockedBy(s.ID) {
 			session.Keys = append(session.Keys, p.Key)
 		}

@@ -76,6 +76,8 @@ func (r *request) check(f *form) (flags uint64, content string) {
 		f.KeyError = r.text("kv.error.key")
 	case len(f.Key) > maxKey:
 		f.KeyError = r.text("kv.error.long", maxKey)
+	case f.Index == 0 && rewritten(f.Key): // one that is there already may be changed
+		f.KeyError = r.text("kv.error.address")
 	}
 	if len(content) > maxValue {
 		f.ValueError = r.text("kv.error.value", maxValue>>10)

@@ -2,6 +2,8 @@ package ui
 
 import (
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
@@ -93,6 +95,31 @@ type keyData struct {
 	Done  string // what was done just now: "saved" or ""
 }
 
+// Escaped is how the key's address in the API must be written, "" where any client writes it so that it arrives.
+func (d keyData) Escaped() string {
+	switch {
+	case d.Pair == nil || !rewritten(d.Key):
+		return ""
+	case d.Key == "." || d.Key == "..": // no separator is there to be escaped
+		return kvAPI + strings.ReplaceAll(d.Key, ".", "%2E")
+	}
+	return kvAPI + url.PathEscape(d.Key)
+}
+
+// kvAPI is where the API has the keys.
+const kvAPI = "/v1/kv/"
+
+// rewritten reports whether servers and clients on the way take the address of the key for another one: it begins with a
+// separator, has two in a row, or a part that is "." or "..".
+func rewritten(key string) bool {
+	address := kvAPI + key
+	cleaned := path.Clean(address)
+	if strings.HasSuffix(address, separator) {
+		cleaned += separator
+	}
+	return cleaned != address
+}
+
 // folderOf returns the part of the key up to its last separator, but for one that ends it.
 func folderOf(key string) string {
 	return key[:strings.LastIndex(strings.TrimSuffix(key, separator), separator)+1]
@@ -120,12 +147,16 @@ func (h *Handler) key(r *request) answer {
 	return answer{page: p}
 }
 
-// LiveLink is the address of the live part: it tells which state of the key the form shows.
+// LiveLink is the address of the live part: it tells which state of the key the form shows, and what led to it.
 func (d keyData) LiveLink() string {
-	if d.Seen == 0 {
-		return keyLink(d.Key)
+	to := keyLink(d.Key)
+	if d.Seen != 0 {
+		to += "&seen=" + formatIndex(d.Seen)
 	}
-	return keyLink(d.Key) + "&seen=" + formatIndex(d.Seen)
+	if d.Done != "" {
+		to += "&done=" + d.Done
+	}
+	return to
 }
 
 // raw sends a value as it is, to be kept as a file.

@@ -1,6 +1,10 @@
 package ui
 
-import "github.com/pandakit/panda/internal/agent/catalog"
+import (
+	"time"
+
+	"github.com/pandakit/panda/internal/agent/catalog"
+)
 
 // KV is the key/value store as the pages need it. All methods may be called from several goroutines at once and do
 // not block, but for Put and Delete while another write is under way.
@@ -45,5 +49,6 @@ type Entry struct {
 // Session is a session and the keys that it holds.
 type Session struct {
 	ID, Name, Node, TTL, Behavior string
+	LockDelay                     time.Duration // how long its keys stay closed to others after it is lost
 	Checks, Keys                  []string
 }

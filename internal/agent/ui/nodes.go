@@ -19,7 +19,7 @@ type nodeRow struct {
 type nodesData struct {
 	Rows   []nodeRow
 	Filter filter
-	Total  int
+	Total  int // of all, of which Pager.Total are left by the filter
 	Pager  pager
 }
 

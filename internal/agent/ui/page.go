@@ -31,7 +31,7 @@ func loadVersions(a assets) map[language]*version {
 		words := loadTexts(l)
 		v := &version{texts: words, pages: make(map[string]*template.Template, len(pageNames))}
 		base := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-			"t": words.text, "n": words.count, "asset": a.link,
+			"t": words.text, "n": words.count, "size": words.size, "duration": words.duration, "iso": isoDuration, "asset": a.link,
 			"serviceLink": serviceLink, "nodeLink": nodeLink, "checkLink": checkLink,
 			"keyLink": keyLink, "folderLink": folderLink,
 		}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
@@ -148,8 +148,8 @@ type problem struct {
 // not sent again.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, p *page) {
 	if err := h.settle(r.Context(), p.Index); err != nil {
-		http.Error(w, "The agent cannot keep what it would show: "+err.Error(), http.StatusServiceUnavailable)
-		return
+		unsafe := p.r.problem(http.StatusServiceUnavailable, "error.keep", err.Error())
+		p = &unsafe.page
 	}
 	part := "layout.html"
 	if p.Live && p.r.fragment() {

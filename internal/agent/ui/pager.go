@@ -38,7 +38,7 @@ func cut[T any](r *request, all []T, size int) ([]T, pager) {
 func (r *request) with(name, value string) string {
 	query := url.Values{}
 	for k, v := range r.query {
-		if k != "index" && k != "fragment" {
+		if k != "index" && k != "fragment" && k != "page" {
 			query[k] = v
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
+	"github.com/pandakit/panda/internal/consulwire"
 )
 
 // serviceData is the page of one service.
@@ -26,6 +27,8 @@ type instanceView struct {
 	ID, Service, Node, Address string
 	Status                     string
 	Version                    string
+	Weights                    consulwire.Weights
+	Addresses                  []pair // those that are told by tag
 	Tags                       []string
 	Meta                       []pair
 	Checks                     []checkView // its own before those of its node, the worst first
@@ -78,7 +81,11 @@ func viewInstance(v catalog.View, i *catalog.Instance) instanceView {
 	checks := checksOf(v, i)
 	view := instanceView{
 		ID: i.ID, Service: i.Service, Node: i.Node, Address: addressOf(v, i), Status: statusAll(checks),
-		Version: i.Meta["version"], Tags: i.Tags, Meta: pairs(i.Meta), Checks: viewChecks(checks),
+		Version: i.Meta["version"], Weights: i.Weights, Tags: i.Tags, Meta: pairs(i.Meta), Checks: viewChecks(checks),
+	}
+	for _, tag := range slices.Sorted(maps.Keys(i.TaggedAddresses)) {
+		a := i.TaggedAddresses[tag]
+		view.Addresses = append(view.Addresses, pair{tag, joinPort(a.Address, a.Port)})
 	}
 	for _, c := range checks {
 		if statusOf(c) == "maintenance" {
@@ -97,10 +104,15 @@ func addressOf(v catalog.View, i *catalog.Instance) string {
 	if n := v.Node(i.Node); address == "" && n != nil {
 		address = n.Address
 	}
-	if i.Port == 0 {
+	return joinPort(address, i.Port)
+}
+
+// joinPort leaves out a port that is none.
+func joinPort(address string, port int) string {
+	if port == 0 {
 		return address
 	}
-	return net.JoinHostPort(address, strconv.Itoa(i.Port))
+	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
 // checkView is a check as pages show it.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,12 +35,39 @@ func (s *serviceRow) MoreTags() int { return len(s.Tags) - len(s.ShownTags()) }
 
 // servicesData is the page of all services.
 type servicesData struct {
-	Rows     []*serviceRow
-	Filter   filter
-	Services tally // of all services, by the worst of their instances
-	Total    int   // of all
-	Pager    pager
+	Rows   []*serviceRow
+	Filter filter
+	Counts []statusLink // of the services that the filter leaves, by the worst of their instances
+	Shown  int          // how many it leaves
+	Total  int          // of all
+	Pager  pager
+	Start  *start // nil when a service is registered
 }
+
+// statusLink is a count that leads to what is counted.
+type statusLink struct {
+	statusCount
+
+	To string
+}
+
+// ownService is the service that stands for the agent itself. It is always there.
+const ownService = "consul"
+
+// start says how a first service is registered.
+type start struct{ URL string } // of the agent, as the user reached it
+
+// Environment is what a shell sets for a command that looks for the agent elsewhere by default; "" where it does not.
+func (s start) Environment() string {
+	address := strings.TrimPrefix(s.URL, "http://")
+	if address == usualHost || address == "localhost:8500" {
+		return ""
+	}
+	return "CONSUL_HTTP_ADDR=" + address + " "
+}
+
+// usualHost is where commands look for an agent.
+const usualHost = "127.0.0.1:8500"
 
 // filter is what the user looks for.
 type filter struct {
@@ -79,15 +107,23 @@ func (f filter) order(a, b, nameA, nameB string) int {
 
 func (h *Handler) services(r *request) answer {
 	v, index := r.view(topics(catalog.Services, catalog.Checks))
-	data := servicesData{Filter: r.filter("filter.services"), Services: tally{}}
+	data := servicesData{Filter: r.filter("filter.services"), Start: &start{r.agentURL()}}
 	var shown []*serviceRow
+	counts := tally{}
 	for _, row := range serviceRows(v) {
 		status := row.Instances.Status()
-		data.Services[status]++
 		data.Total++
+		if row.folded != ownService {
+			data.Start = nil
+		}
 		if f := data.Filter; (f.Status == "" || f.Status == status) && (f.contains(row.Name) || f.contains(row.Tags...)) {
 			shown = append(shown, row)
+			counts[status]++
 		}
+	}
+	data.Shown = len(shown)
+	for _, c := range counts.Counts() {
+		data.Counts = append(data.Counts, statusLink{c, r.with("status", c.Status)})
 	}
 	slices.SortFunc(shown, func(a, b *serviceRow) int {
 		return data.Filter.order(a.Instances.Status(), b.Instances.Status(), a.folded, b.folded)
@@ -120,4 +156,19 @@ func serviceRows(v catalog.View) []*serviceRow {
 		row.Tags = slices.Compact(row.Tags)
 	}
 	return all
+}
+
+// plainHost is a host and port that a shell takes as they are.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]+$`)
+
+// agentURL returns the agent's address as the user reached it, for a command to be copied.
+func (r *request) agentURL() string {
+	scheme, host := "http://", r.Host
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	if !plainHost.MatchString(host) { // none, or one that is no more than a name for a socket
+		host = usualHost
+	}
+	return scheme + host
 }

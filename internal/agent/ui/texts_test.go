@@ -58,8 +58,10 @@ func TestTextsAreUsed(t *testing.T) {
 		}
 	}
 	for _, key := range []string{
-		"error.readonly", "error.form", "error.notfound", "error.title", "error.missing", "error.write", "kv.gone",
+		"error.readonly", "error.form", "error.slow", "error.notfound", "error.title", "error.missing", "error.write", "kv.gone",
 		"kv.error.key", "kv.error.long", "kv.error.value", "kv.error.flags", "filter.services", "filter.nodes",
+		"kv.error.address", "error.keep", "bytes.kib", "bytes.mib", "bytes.one", "bytes.other",
+		"duration.hours", "duration.minutes", "duration.seconds", "duration.milliseconds",
 	} {
 		used[key] = true
 	}

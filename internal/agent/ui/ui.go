@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
+	"github.com/pandakit/panda/internal/agent/arrival"
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/agent/origin"
 )
@@ -96,6 +96,7 @@ const contentPolicy = "default-src 'self'; base-uri 'none'; object-src 'none'; f
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = arrival.Bound(w, r, arrival.Timeout)
 	header := w.Header()
 	header.Set("Content-Security-Policy", contentPolicy)
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -114,18 +115,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 }
 
-// bodyTimeout bounds how long a form may take to arrive.
-const bodyTimeout = 30 * time.Second
-
 // changing wraps what changes something: it reads the form, and answers nothing where pages are read-only.
 func (h *Handler) changing(change func(*request) answer) func(*request) answer {
 	return func(r *request) answer {
 		if h.cfg.ReadOnly {
 			return r.problem(http.StatusForbidden, "error.readonly")
 		}
-		_ = http.NewResponseController(r.w).SetReadDeadline(time.Now().Add(bodyTimeout)) // a recorder has none
 		r.Body = http.MaxBytesReader(r.w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
+		err := r.ParseForm()
+		if arrival.Late(err) {
+			return r.problem(http.StatusRequestTimeout, "error.slow")
+		}
+		if err != nil {
 			return r.problem(http.StatusRequestEntityTooLarge, "error.form")
 		}
 		return change(r)

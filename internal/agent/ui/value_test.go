@@ -7,7 +7,7 @@ import (
 
 // FuzzValue holds that a value which a form shows comes back from it as it was, whatever it is.
 func FuzzValue(f *testing.F) {
-	for _, seed := range []string{"", "a\n", "a\r\nb", "a\r\nb\n", "\r", "\x00", "\xff", "中文\t🐼", "\n\n"} {
+	for _, seed := range []string{"", "a\n", "a\r\nb", "a\r\nb\n", "\r", "\x00", "\xff", "中文\t🐼", "\n\n", strings.Repeat("中", editable/3+1), strings.Repeat("a\r\n", editable/3)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, content string) {
@@ -16,8 +16,8 @@ func FuzzValue(f *testing.F) {
 			t.Errorf("%q has %d bytes", content, v.Size)
 		}
 		if !v.Editable() {
-			if v.Hex == "" || len(v.Hex) > 5*hexShown+200 {
-				t.Errorf("%q is shown as %q", content, v.Hex)
+			if v.Large == (v.Hex != "") || len(v.Hex) > 5*hexShown+200 || len(v.Text) > textShown {
+				t.Errorf("%q is shown as %q %q", content, v.Hex, v.Text)
 			}
 			return
 		}

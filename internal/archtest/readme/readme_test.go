@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -35,24 +36,37 @@ var console = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
 // readSteps returns the commands in README.md's console blocks.
 func readSteps(t *testing.T) []step {
 	t.Helper()
-	page, err := os.ReadFile(root + "/README.md")
+	var steps []step
+	for _, block := range console.FindAllStringSubmatch(readPage(t, "README.md"), -1) {
+		steps = append(steps, stepsOf(t, block[1])...)
+	}
+	return steps
+}
+
+func readPage(t *testing.T, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(page)
+}
+
+// stepsOf returns the commands in a console block.
+func stepsOf(t *testing.T, block string) []step {
+	t.Helper()
 	var steps []step
-	for _, block := range console.FindAllStringSubmatch(string(page), -1) {
-		for line := range strings.Lines(block[1]) {
-			line = strings.TrimSuffix(line, "\n")
-			if command, ok := strings.CutPrefix(line, "$ "); ok {
-				steps = append(steps, step{command: command})
-				continue
-			}
-			if len(steps) == 0 {
-				t.Fatalf("README.md: %q stands in a console block before any command", line)
-			}
-			last := &steps[len(steps)-1]
-			last.shown = append(last.shown, line)
+	for line := range strings.Lines(block) {
+		line = strings.TrimSuffix(line, "\n")
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			steps = append(steps, step{command: command})
+			continue
 		}
+		if len(steps) == 0 {
+			t.Fatalf("%q stands in a console block before any command", line)
+		}
+		last := &steps[len(steps)-1]
+		last.shown = append(last.shown, line)
 	}
 	return steps
 }
@@ -66,9 +80,13 @@ func TestCommandsPrintWhatIsShown(t *testing.T) {
 		t.Fatal("README.md's first console block does not start the examples with panda up")
 	}
 	registry := freeAddress(t)
+	_, port, err := net.SplitHostPort(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range steps {
 		if s.staysUp() {
-			start(t, s, registry)
+			start(t, s, shell(root, "exec "+s.command+" --agent-port "+port))
 			continue
 		}
 		run(t, s, registry)
@@ -87,10 +105,10 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// shell returns the command as a reader's shell would run it, in a process group of its own.
-func shell(command string, env ...string) *exec.Cmd {
-	cmd := exec.Command("sh", "-c", "exec "+command)
-	cmd.Dir = root
+// shell returns the command as a reader's shell would run it in a folder, in a process group of its own.
+func shell(dir, command string, env ...string) *exec.Cmd {
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir = dir
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "CONSUL_") && !strings.HasPrefix(variable, "PANDA_") {
 			cmd.Env = append(cmd.Env, variable)
@@ -101,10 +119,19 @@ func shell(command string, env ...string) *exec.Cmd {
 	return cmd
 }
 
+// want returns what the command is to print.
+func (s step) want() string {
+	text := ""
+	for _, line := range s.shown {
+		text += line + "\n"
+	}
+	return text
+}
+
 // run runs a command that ends by itself.
 func run(t *testing.T, s step, registry string) {
 	t.Helper()
-	cmd := shell(s.command, "CONSUL_HTTP_ADDR="+registry)
+	cmd := shell(root, "exec "+s.command, "CONSUL_HTTP_ADDR="+registry)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
@@ -114,69 +141,81 @@ func run(t *testing.T, s step, registry string) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("$ %s: %v\n%s%s", s.command, err, stdout.String(), stderr.String())
 	}
-	want := ""
-	for _, line := range s.shown {
-		want += line + "\n"
-	}
+	want := s.want()
 	if !regexp.MustCompile(`\A` + shownAs(want) + `\z`).MatchString(stdout.String()) {
 		t.Errorf("$ %s\nprints:\n%s\nREADME.md shows:\n%s", s.command, stdout.String(), want)
 	}
 }
 
+// running is a command that was started.
+type running struct {
+	cmd     *exec.Cmd
+	command string
+	out     *output
+	ended   chan error // holds how it has ended
+}
+
 // start runs a command until the end of the test, and waits until it has printed what is shown. Then an
-// interrupt, as from Ctrl-C, must end it and all that it started.
-func start(t *testing.T, s step, registry string) {
+// interrupt, as from Ctrl-C, must end it and all that it started, unless it has ended before.
+func start(t *testing.T, s step, cmd *exec.Cmd) *running {
 	t.Helper()
-	_, port, err := net.SplitHostPort(registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := shell(s.command + " --agent-port " + port)
-	out := newOutput()
-	cmd.Stdout, cmd.Stderr = out, out
+	r := &running{cmd: cmd, command: s.command, out: newOutput(), ended: make(chan error, 1)}
+	cmd.Stdout, cmd.Stderr = r.out, r.out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { interrupt(t, cmd, s.command, ended, out) })
+	go func() { r.ended <- cmd.Wait() }()
+	t.Cleanup(func() { r.interrupt(t) })
 
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for _, line := range s.shown {
-		for want := regexp.MustCompile(`(?m)^` + shownAs(line+"\n")); !want.MatchString(out.String()); {
+		for want := regexp.MustCompile(`(?m)^` + shownAs(line+"\n")); !want.MatchString(r.out.String()); {
 			select {
-			case <-out.grown:
-			case err := <-ended:
-				ended <- err
-				t.Fatalf("$ %s ends: %v\n%s", s.command, err, out)
+			case <-r.out.grown:
+			case err := <-r.ended:
+				r.ended <- err
+				t.Fatalf("$ %s ends: %v\n%s", s.command, err, r.out)
 			case <-deadline.C:
-				t.Fatalf("$ %s does not print %q\n%s", s.command, line, out)
+				t.Fatalf("$ %s does not print %q\n%s", s.command, line, r.out)
 			}
+		}
+	}
+	return r
+}
+
+var listening = regexp.MustCompile(` (?:at|on) (?:http://)?(\d[\d.]*:\d+)`)
+
+// interrupt ends a command as Ctrl-C does, and looks for anything that it left behind.
+func (r *running) interrupt(t *testing.T) {
+	t.Helper()
+	group := -r.cmd.Process.Pid
+	defer func() { _ = syscall.Kill(group, syscall.SIGKILL) }() // fails when nothing is left, as it should
+	select {
+	case err := <-r.ended: // by one of the commands after it
+		r.ended <- err
+	default:
+		if err := syscall.Kill(group, syscall.SIGINT); err != nil {
+			t.Errorf("interrupt $ %s: %v", r.command, err)
+		}
+	}
+	r.wait(t) // with status 1, because go run says so whenever it is interrupted
+	for _, address := range listening.FindAllStringSubmatch(r.out.String(), -1) {
+		if conn, err := net.Dial("tcp", address[1]); err == nil {
+			conn.Close()
+			t.Errorf("$ %s has ended, and something still listens on %s\n%s", r.command, address[1], r.out)
 		}
 	}
 }
 
-var listening = regexp.MustCompile(` at (?:http://)?(\d[\d.]*:\d+)`)
-
-// interrupt ends a command as Ctrl-C does, and looks for anything that it left behind.
-func interrupt(t *testing.T, cmd *exec.Cmd, command string, ended <-chan error, out *output) {
+// wait returns once the command has ended.
+func (r *running) wait(t *testing.T) {
 	t.Helper()
-	group := -cmd.Process.Pid
-	defer func() { _ = syscall.Kill(group, syscall.SIGKILL) }() // fails when nothing is left, as it should
-	if err := syscall.Kill(group, syscall.SIGINT); err != nil {
-		t.Errorf("interrupt $ %s: %v", command, err)
-	}
 	select {
-	case <-ended: // with status 1, because go run says so whenever it is interrupted
+	case err := <-r.ended:
+		r.ended <- err
 	case <-time.After(patience):
-		t.Errorf("$ %s does not end when it is interrupted\n%s", command, out)
-	}
-	for _, address := range listening.FindAllStringSubmatch(out.String(), -1) {
-		if conn, err := net.Dial("tcp", address[1]); err == nil {
-			conn.Close()
-			t.Errorf("$ %s has ended, and something still listens on %s\n%s", command, address[1], out)
-		}
+		t.Errorf("$ %s does not end\n%s", r.command, r.out)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,10 @@ import (
 
 // nodeAddress returns the address by which others call the machine's services.
 func nodeAddress(c *config.Config) (string, error) {
+	bound, err := boundAddress(c)
+	if err != nil {
+		return "", err
+	}
 	if c.AdvertiseAddr != "" {
 		advertised, err := expand(c.AdvertiseAddr)
 		if err != nil {
@@ -28,18 +33,45 @@ func nodeAddress(c *config.Config) (string, error) {
 		}
 		return ip.String(), nil
 	}
+	if bound.IsUnspecified() {
+		return privateAddress(bound.Is6())
+	}
+	return bound.String(), nil
+}
+
+// boundAddress returns the address of this machine, or the unspecified one, that the agent is bound to.
+func boundAddress(c *config.Config) (netip.Addr, error) {
 	bound, err := expand(c.BindAddr)
 	if err != nil {
-		return "", err
+		return netip.Addr{}, err
 	}
 	ip, err := netip.ParseAddr(strings.Trim(bound, "[]"))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("bind_addr %q is not an IP address", c.BindAddr)
-	case ip.IsUnspecified():
-		return privateAddress(ip.Is6())
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("bind_addr %q is not an IP address", c.BindAddr)
 	}
-	return ip.String(), nil
+	if isOfMachine(ip) {
+		return ip, nil
+	}
+	held, err := net.Listen("tcp", netip.AddrPortFrom(ip, 0).String()) //nolint:noctx // an IP address is not looked up: nothing waits
+	if err != nil {                                                    // else the system routes it here without an interface that has it
+		return netip.Addr{}, fmt.Errorf("bind_addr %s is no address of this machine: pass one that it has, or none for 127.0.0.1", ip)
+	}
+	return ip, held.Close()
+}
+
+// isOfMachine reports whether an interface has the address, or each machine has it.
+func isOfMachine(ip netip.Addr) bool {
+	if ip.IsLoopback() || ip.IsUnspecified() {
+		return true
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(all, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == ip.WithZone("")
+	})
 }
 
 // privateAddress returns the machine's only private address, as Consul looks for one to advertise.

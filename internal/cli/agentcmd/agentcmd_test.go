@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errNoCluster = errors.New("there is no Consul here")
 
-func noCluster(context.Context, *command.Env, []string) error { return errNoCluster }
+func noCluster(context.Context, *command.Env, []string, func()) error { return errNoCluster }
 
 func execute(ctx context.Context, stdout, stderr io.Writer, args ...string) error {
 	env := &command.Env{Args: args, Stdout: stdout, Stderr: stderr}
@@ -83,13 +84,19 @@ func TestWrongSettings(t *testing.T) {
 		"-dev -hcl acl={enabled=true}":            `flags-0.hcl:1: acl.enabled is not supported`,
 		"-dev -hcl nmae=1":                        `flags-0.hcl:1: unknown key nmae`,
 		"-dev -https-port 0 -hcl cert_file=\"x\"": `read the certificate of HTTPS`,
-		"-server":                                  `data_dir cannot be empty`,
-		"-server -bootstrap -bootstrap-expect 1":   `are mutually exclusive`,
-		"-server -bootstrap-expect 3 -data-dir /x": errNoCluster.Error(),
-		"-dev -retry-join 10.0.0.1 -join 10.0.0.2": errNoCluster.Error(),
-		"-dev -hcl retry_join=[\"10.0.0.3\"]":      errNoCluster.Error(),
-		"-dev -log-file /no/such/folder/log":       `open log file`,
-		"-dev -http-port 0 -pid-file /no/such/pid": `write pid file`,
+		"-server":                                       `data_dir cannot be empty`,
+		"-server -bootstrap -bootstrap-expect 1":        `are mutually exclusive`,
+		"-server -bootstrap-expect 3 -data-dir /x":      errNoCluster.Error(),
+		"-dev -retry-join 10.0.0.1 -join 10.0.0.2":      errNoCluster.Error(),
+		"-dev -hcl retry_join=[\"10.0.0.3\"]":           errNoCluster.Error(),
+		"-dev -join 127.0.0.1:9301":                     "this agent serves one machine alone, and it is to join 127.0.0.1:9301: " + errNoCluster.Error(),
+		"-dev -serf-lan-port 9301 -join 127.0.0.1:8301": "it is to join 127.0.0.1:8301",
+		"-dev -retry-join-wan 127.0.0.1:8301":           "it is to join 127.0.0.1:8301",
+		"-dev -bind 192.0.2.1":                          "bind_addr 192.0.2.1 is no address of this machine",
+		"-bootstrap-expect 1":                           "'bootstrap = true' requires 'server = true'",
+		"-bootstrap -data-dir /x":                       "'bootstrap = true' requires 'server = true'",
+		"-dev -log-file /no/such/folder/log":            `open log file`,
+		"-dev -http-port 0 -pid-file /no/such/pid":      `write pid file`,
 	} {
 		var out, log bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of an agent that runs all the same
@@ -161,6 +168,35 @@ func TestRuns(t *testing.T) {
 	}
 }
 
+// TestGivenAddressIsTold holds that the address which is printed is the one that was given, not what the system makes of it.
+func TestGivenAddressIsTold(t *testing.T) {
+	r := start(t, "-dev", "-http-port", "0", "-dns-port", "-1", "-client", "0.0.0.0")
+	if !strings.HasPrefix(r.url, "http://0.0.0.0:") {
+		t.Errorf("listens on %s", r.url)
+	}
+}
+
+// TestDevelopmentIsIndented holds that answers are laid out for people in development mode, and else when asked to be.
+func TestDevelopmentIsIndented(t *testing.T) {
+	dev, plain := start(t, "-dev", "-http-port", "0", "-dns-port", "-1"), start(t, "-http-port", "0", "-dns-port", "-1")
+	for path, want := range map[string]bool{"/v1/catalog/services": false, "/v1/catalog/services?pretty": true, "/v1/agent/services": false, "/v1/agent/self?pretty": true} {
+		if _, body, _ := dev.do(t, http.MethodGet, path); path != "/v1/agent/services" && !strings.Contains(body, "\n    ") {
+			t.Errorf("%s in development: %.80s", path, body)
+		}
+		if _, body, _ := plain.do(t, http.MethodGet, path); strings.Contains(body, "\n    ") != want {
+			t.Errorf("%s: %.80s", path, body)
+		}
+	}
+}
+
+// TestStrangeNodeName holds that a name which DNS does not find is taken, with Consul's warning.
+func TestStrangeNodeName(t *testing.T) {
+	r := start(t, "-dev", "-http-port", "0", "-dns-port", "0", "-node", "a b_c")
+	if want := `Node name \"a b_c\" will not be discoverable via DNS due to invalid characters.`; !strings.Contains(r.log.String(), want) {
+		t.Errorf("%s is not logged in\n%s", want, r.log.String())
+	}
+}
+
 func TestPortTaken(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -173,6 +209,9 @@ func TestPortTaken(t *testing.T) {
 	}
 	var out, log bytes.Buffer
 	err = execute(t.Context(), &out, &log, "-dev", "-http-port", port)
+	if want := ", process " + strconv.Itoa(os.Getpid()); runtime.GOOS == "linux" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("%v does not name the program that has the port: want %q", err, want)
+	}
 	if err == nil || !strings.Contains(err.Error(), "listen on 127.0.0.1:"+port) || !strings.Contains(command.Advice(err), "-http-port") || command.ExitCode(err) != command.ExitFailed {
 		t.Errorf("got %v with advice %q and exit %d", err, command.Advice(err), command.ExitCode(err))
 	}
@@ -290,9 +329,24 @@ func TestReload(t *testing.T) {
 		t.Errorf("after a reload: %s", services)
 	}
 	write(t, web, `{"service": {"nmae": "web"}}`)
+	read := strings.Count(r.log.String(), "files read again")
 	status, text, _ := r.do(t, http.MethodPut, "/v1/agent/reload")
 	if _, after, _ := r.do(t, http.MethodGet, "/v1/catalog/services"); status != http.StatusInternalServerError || !strings.Contains(text, "web.json:1: unknown key service.nmae") || after != services {
 		t.Errorf("a bad file: %d %s, then %s", status, text, after)
+	}
+	// A file that can be read and asks for what cannot be had changes nothing either, not even how much is logged.
+	write(t, web, `{"log_level": "err", "check": {"name": "c", "ttl": "1h", "service_id": "nobody"}}`)
+	status, text, _ = r.do(t, http.MethodPut, "/v1/agent/reload")
+	if status != http.StatusInternalServerError || !strings.Contains(text, `register check "c" of a file: ServiceID "nobody" does not exist`) {
+		t.Errorf("a check of nobody: %d %s", status, text)
+	}
+	log := r.log.String()
+	if strings.Count(log, "files read again") != read || strings.Count(log, `msg="files are not read again: nothing has changed" error=`) != 2 || !strings.Contains(log, `ServiceID \"nobody\" does not exist`) {
+		t.Errorf("logged\n%s", log)
+	}
+	write(t, web, `{}`)
+	if status, text, _ = r.do(t, http.MethodPut, "/v1/agent/reload"); status != http.StatusOK || strings.Count(r.log.String(), "files read again") != read+1 {
+		t.Errorf("a file without a mistake: %d %s, logged\n%s", status, text, r.log.String())
 	}
 }
 
@@ -371,7 +425,8 @@ func TestHTTPS(t *testing.T) {
 func TestClusterIsHandedOver(t *testing.T) {
 	var got []string
 	env := &command.Env{Stdout: io.Discard, Stderr: io.Discard}
-	c := agentcmd.New(env, func(_ context.Context, _ *command.Env, args []string) error {
+	c := agentcmd.New(env, func(_ context.Context, _ *command.Env, args []string, found func()) error {
+		found()
 		got = args
 		return nil
 	})
@@ -392,8 +447,45 @@ func TestAsConsulWantsADataDir(t *testing.T) {
 // TestJoiningItselfIsNoCluster starts the first agent of the notes' commands alone.
 func TestJoiningItselfIsNoCluster(t *testing.T) {
 	r := start(t, "-server", "-bootstrap-expect", "1", "-data-dir", t.TempDir(), "-node=n1", "-bind=127.0.0.1", "-ui", "-rejoin",
-		"-join", "127.0.0.1", "-retry-join=127.0.0.1:8301", "-client", "127.0.0.1", "-http-port", "0", "-dns-port", "0")
+		"-join", "127.0.0.1", "-retry-join=127.0.0.1:8301", "-retry-join-wan", "127.0.0.1:8302", "-client", "127.0.0.1", "-http-port", "0", "-dns-port", "0")
 	if status, body, _ := r.do(t, http.MethodGet, "/ui/services"); status != http.StatusOK || !strings.Contains(body, "consul") {
 		t.Errorf("the pages: %d %.200s", status, body)
+	}
+	for _, join := range []string{"127.0.0.1", "127.0.0.1:8301", "127.0.0.1:8302"} {
+		if want := `msg="nothing is joined: the address is this agent's own" join=` + join + "\n"; !strings.Contains(r.log.String(), want) {
+			t.Errorf("%s is not logged in\n%s", want, r.log.String())
+		}
+	}
+}
+
+// TestForgettingIsTold holds that a data dir which was named and keeps nothing is told of, in one line, and no other is.
+func TestForgettingIsTold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	file := filepath.Join(t.TempDir(), "dir.json")
+	if err := os.WriteFile(file, []byte(`{"data_dir":"`+filepath.ToSlash(dir)+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const unused, empty = "nothing is kept in the data dir", "flag -data-dir is empty"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-dev", "-data-dir", dir}, unused},
+		{[]string{"-dev", "-config-file", file}, unused},
+		{[]string{"-data-dir", ""}, empty},
+		{[]string{"-data-dir="}, empty},
+		{[]string{"-dev"}, ""},
+		{nil, ""},
+		{[]string{"-data-dir", t.TempDir()}, ""},
+		{[]string{"-dev", "-data-dir", ""}, ""},
+	} {
+		log := start(t, append(c.args, "-http-port=0", "-dns-port=-1", "-bind=127.0.0.1")...).log.String()
+		told := strings.Count(log, unused) + strings.Count(log, empty)
+		if c.want == "" && told > 0 || c.want != "" && (told != 1 || !strings.Contains(log, c.want)) {
+			t.Errorf("%q: log %s", c.args, log)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder that is not used was made: %v", err)
 	}
 }

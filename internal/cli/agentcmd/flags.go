@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,13 +92,12 @@ func agentFlags() []agentFlag {
 		boolean("bootstrap", "be the only server, which this agent is in any case", func(c *config.Config) *bool { return &c.Bootstrap }),
 		integer("bootstrap-expect", "`number` of servers; for more than 1 Consul itself is started", func(c *config.Config) *int { return &c.BootstrapExpect }),
 	}
-	for _, name := range []string{"join", "retry-join", "join-wan", "retry-join-wan", "primary-gateway"} {
-		usage := ""
-		if name == "retry-join" {
-			usage = "`address` of another agent; Consul itself is started"
-		}
-		flags = append(flags, texts(name, usage, func(c *config.Config) *[]string { return &c.Join }))
-	}
+	join, joinWAN := func(c *config.Config) *[]string { return &c.Join }, func(c *config.Config) *[]string { return &c.JoinWAN }
+	flags = append(flags,
+		texts("retry-join", "`address` of another agent; Consul itself is started", join), texts("join", "", join),
+		texts("retry-join-wan", "", joinWAN), texts("join-wan", "", joinWAN), texts("primary-gateway", "", joinWAN),
+		integer("serf-lan-port", "", func(c *config.Config) *int { return &c.Ports.SerfLAN }),
+		integer("serf-wan-port", "", func(c *config.Config) *int { return &c.Ports.SerfWAN }))
 	return append(flags, strangeFlags()...)
 }
 
@@ -109,7 +109,7 @@ func strangeFlags() []agentFlag {
 			flags = append(flags, f)
 		}
 	}
-	add(agentFlag{}, "server-port", "serf-lan-port", "serf-wan-port", "grpc-port", "grpc-tls-port", "serf-lan-bind", "serf-wan-bind",
+	add(agentFlag{}, "server-port", "grpc-port", "grpc-tls-port", "serf-lan-bind", "serf-wan-bind",
 		"serf-lan-allowed-cidrs", "serf-wan-allowed-cidrs", "protocol", "raft-protocol",
 		"retry-interval", "retry-interval-wan", "retry-max", "retry-max-wan", "log-rotate-max-files")
 	add(agentFlag{boolean: true}, "disable-host-node-id", "disable-keyring-file", "rejoin")
@@ -269,9 +269,14 @@ func (o *options) sources() config.Options {
 	}
 	before := apply(true)
 	return config.Options{
-		Before: func(c *config.Config) { c.UI = o.dev; before(c) },
+		Before: func(c *config.Config) { c.UI, c.Server = o.dev, o.dev; before(c) },
 		Paths:  o.paths, Format: o.format, After: apply(false), Inline: o.inline,
 	}
+}
+
+// given reports whether the flag was passed, also with an empty value.
+func (o *options) given(name string) bool {
+	return slices.ContainsFunc(o.settings, func(s given) bool { return s.name == name })
 }
 
 // hints tell which of the flags have no effect.

@@ -30,7 +30,8 @@ type setup struct {
 	logFile *os.File
 	pidFile string
 
-	applied bool // the settings were handed out once
+	unused  string // the data dir that was named and is not used
+	applied bool   // the settings were handed out once
 }
 
 // levels are Consul's names.
@@ -52,6 +53,7 @@ func load(o *options, stderr io.Writer) (*setup, error) {
 	if s.logger, err = s.openLog(stderr); err != nil {
 		return nil, err
 	}
+	s.setLevel(s.config)
 	for _, w := range append(o.hints(), warnings...) {
 		s.logger.Warn(w)
 	}
@@ -65,19 +67,33 @@ func (s *setup) read() (*config.Config, []string, error) {
 		return nil, nil, err
 	}
 	if s.options.dev {
-		c.DataDir = ""
+		s.unused, c.DataDir = c.DataDir, ""
 	}
 	if c.NodeName == "" {
 		if c.NodeName, err = os.Hostname(); err != nil {
 			return nil, nil, fmt.Errorf("find the host's name (pass -node): %w", err)
 		}
+		if warning := c.WarnOfName(); warning != "" {
+			warnings = append(warnings, warning)
+		}
 	}
-	level, ok := levels()[strings.ToLower(c.LogLevel)]
-	if !ok {
+	if _, ok := levels()[strings.ToLower(c.LogLevel)]; !ok {
 		return nil, nil, fmt.Errorf("log_level %q: not one of %s", c.LogLevel, strings.Join(slices.Sorted(maps.Keys(levels())), ", "))
 	}
-	s.level.Set(level)
 	return c, warnings, nil
+}
+
+// setLevel makes the log as talkative as c, which was read before, says.
+func (s *setup) setLevel(c *config.Config) { s.level.Set(levels()[strings.ToLower(c.LogLevel)]) }
+
+// warnOfForgetting tells of a data dir that was given and keeps nothing. Consul says nothing of it.
+func (s *setup) warnOfForgetting() {
+	switch {
+	case s.unused != "":
+		s.logger.Warn("nothing is kept in the data dir: -dev keeps everything in memory; leave it out to use the folder", "data_dir", s.unused)
+	case !s.options.dev && s.config.DataDir == "" && s.options.given("data-dir"):
+		s.logger.Warn("flag -data-dir is empty: everything is kept in memory and gone when the agent ends")
+	}
 }
 
 func (s *setup) openLog(stderr io.Writer) (*slog.Logger, error) {
@@ -135,11 +151,16 @@ func (s *setup) settings() (agent.Settings, error) {
 	for _, w := range warnings {
 		s.logger.Warn(w)
 	}
+	return agent.Settings{Definitions: next.Definitions, DNS: dnsOptions(next), Applied: func() { s.reloaded(next) }}, nil
+}
+
+// reloaded is called once what was read anew is in effect.
+func (s *setup) reloaded(next *config.Config) {
+	s.setLevel(next)
 	if !sameSettings(*s.config, *next) {
 		s.logger.Warn("settings have changed that take effect when the agent is started again: all but services, checks, dns_config, recursors and log_level")
 	}
 	s.logger.Info("files read again", "services", len(next.Services), "checks", len(next.Checks))
-	return agent.Settings{Definitions: next.Definitions, DNS: dnsOptions(next)}, nil
 }
 
 func sameSettings(a, b config.Config) bool {
@@ -161,7 +182,7 @@ func (s *setup) agentConfig() (agent.Config, error) {
 		CheckLimits:   check.Limits{MaxOutput: c.CheckOutputMaxSize, DiscardOutput: c.DiscardCheckOutput},
 		RemoteScripts: c.ScriptChecks, LocalScripts: c.LocalScriptChecks, Settings: s.settings,
 		DataDir: c.DataDir, SessionTTLMin: c.SessionTTLMin, ResponseHeaders: c.ResponseHeaders, Hosts: c.Hosts,
-		UI: c.UI, UIReadOnly: c.UIReadOnly,
+		UI: c.UI, UIReadOnly: c.UIReadOnly, Pretty: s.options.dev,
 	}
 	if cfg.DNS, err = s.dns(); err != nil {
 		return agent.Config{}, err

@@ -22,7 +22,7 @@ named by file and line. The exit code is 1 when there are some.
 
   -quiet           print nothing when all is well
   -config-format   the format of files of any name: json or hcl`,
-		Example:            "  panda agent validate ./services\n  panda agent validate agent.hcl web.json",
+		Example:            "  panda agent validate ./consul.d\n  panda agent validate agent.hcl web.json",
 		DisableFlagParsing: true,
 		SilenceErrors:      true,
 		SilenceUsage:       true,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"google.golang.org/grpc/metadata"
@@ -32,19 +31,5 @@ header: b: "\x1b[31m"
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
-	}
-}
-
-func TestBareNames(t *testing.T) {
-	methods := []string{"a.v1.S/Create", "a.v1.S/Delete", "a.v2.S/Create"}
-	for begun, want := range map[string]string{
-		"":       "a.v1.S/Create Delete a.v2.S/Create",
-		"D":      "Delete",
-		"a.v1":   "a.v1.S/Create a.v1.S/Delete",
-		"nobody": "",
-	} {
-		if got := strings.Join(bareNames(methods, begun), " "); got != want {
-			t.Errorf("%q: got %q, want %q", begun, got, want)
-		}
 	}
 }

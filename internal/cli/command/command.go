@@ -90,7 +90,8 @@ func (e *Env) PrintJSON(v any) error {
 	return encoder.Encode(v)
 }
 
-// PrintTable writes aligned columns under a header; no line ends in spaces.
+// PrintTable writes aligned columns under a header; no line ends in spaces. What could steer a terminal, or break a
+// line, is written as a space: cells hold what others have registered.
 func (e *Env) PrintTable(header []string, rows [][]string) error {
 	var aligned, trimmed bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
@@ -99,7 +100,7 @@ func (e *Env) PrintTable(header []string, rows [][]string) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, cell)
+			fmt.Fprint(w, Plain(cell))
 		}
 		fmt.Fprintln(w)
 	}

@@ -37,3 +37,15 @@ func TestPrintTableTellsOfABrokenStream(t *testing.T) {
 		t.Errorf("got %v, want %v", err, gone)
 	}
 }
+
+func TestPrintTableSteersNoTerminal(t *testing.T) {
+	var out bytes.Buffer
+	rows := [][]string{{"a\x1b[31mred", "two\nlines", "a\ttab"}}
+	if err := (&Env{Stdout: &out}).PrintTable([]string{"NAME", "TAGS", "META"}, rows); err != nil {
+		t.Fatal(err)
+	}
+	want := "NAME       TAGS       META\na [31mred  two lines  a tab\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}

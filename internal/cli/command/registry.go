@@ -50,7 +50,8 @@ func Services(ctx context.Context, registry discovery.Registry) ([]string, error
 }
 
 // Lookup asks once for the instances of a service, usable or not, for [RegistryTimeout] at most. Without
-// any it returns a *[discovery.NotFoundError] with near names, or a *[discovery.UnreachableError].
+// any it returns a *[discovery.NotFoundError] with near names, or a *[discovery.UnreachableError]; for a name that
+// cannot be looked up, a *[NameError].
 func Lookup(ctx context.Context, registry discovery.Registry, service string) (discovery.Snapshot, error) {
 	snapshot, err := firstSnapshot(ctx, registry, service)
 	if err != nil {
@@ -68,6 +69,17 @@ func Lookup(ctx context.Context, registry discovery.Registry, service string) (d
 	}
 	return discovery.Snapshot{}, Advise(err, startRegistry)
 }
+
+// NameError says that no service can have a name; a registry may hold one all the same.
+type NameError struct {
+	Name string
+	Err  error
+}
+
+func (e *NameError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the registry's client says.
+func (e *NameError) Unwrap() error { return e.Err }
 
 func firstSnapshot(ctx context.Context, registry discovery.Registry, service string) (discovery.Snapshot, error) {
 	began := time.Now()
@@ -87,6 +99,8 @@ func firstSnapshot(ctx context.Context, registry discovery.Registry, service str
 		return discovery.Snapshot{}, fmt.Errorf("look up service %q: interrupted", service)
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("no answer within %v", RegistryTimeout)
+	case err != nil: // at once, so the registry was not even asked
+		return discovery.Snapshot{}, &NameError{service, err}
 	}
 	return discovery.Snapshot{
 		Service: service, Registry: registry.String(), Err: err, Since: began,

@@ -40,14 +40,27 @@ func Unusable(in *discovery.Instance) string {
 // lineShown bounds a line that is made of what others wrote.
 const lineShown = 400
 
-// OneLine returns text without what could steer a terminal, on one line of bounded length.
-func OneLine(text string) string {
-	runes := []rune(strings.Map(func(r rune) rune {
+// Count names a number of things, whose plural ends in s.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Plain returns text on one line, without what could steer a terminal.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
-	}, strings.TrimSpace(text)))
+	}, text)
+}
+
+// OneLine returns text without what could steer a terminal, on one line of bounded length.
+func OneLine(text string) string {
+	runes := []rune(Plain(strings.TrimSpace(text)))
 	if len(runes) > lineShown {
 		return string(runes[:lineShown-1]) + "…"
 	}

@@ -50,20 +50,26 @@ func New(env *command.Env) *cobra.Command {
 
 // Exec runs the agent of a real Consul with the given arguments of "consul agent", and ends as it does: where
 // the system can, it takes the place of this process, so that the call does not return; else the error has the
-// exit code of an agent that failed. Without a Consul the error says how to get one.
-func Exec(ctx context.Context, env *command.Env, args []string) error {
+// exit code of an agent that failed. found is called before, once there is a Consul to run. Without one the error says
+// how to get it.
+func Exec(ctx context.Context, env *command.Env, args []string, found func()) error {
 	if len(args) == 0 || args[0] != "agent" { // no argument of the agent is called so
 		args = append([]string{"agent"}, args...)
 	}
-	return Run(ctx, env, args)
+	return run(ctx, env, args, found)
 }
 
 // Run is Exec for any command of Consul: args begin with its name.
 func Run(ctx context.Context, env *command.Env, args []string) error {
+	return run(ctx, env, args, func() {})
+}
+
+func run(ctx context.Context, env *command.Env, args []string, found func()) error {
 	path, err := Find(env)
 	if err != nil {
 		return command.Advise(fmt.Errorf("run consul %s: %w", strings.Join(args[:1], ""), err), howToGet)
 	}
+	found()
 	return handOver(ctx, env, path, args)
 }
 

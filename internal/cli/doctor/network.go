@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/pandakit/panda/internal/cli/portowner"
 )
 
 // The ports of an agent, as Consul's clients expect them.
@@ -33,7 +35,7 @@ func port(use string, number int, networks ...string) finding {
 		switch {
 		case err == nil:
 		case errors.Is(err, syscall.EADDRINUSE):
-			program, process := owner(network, number)
+			program, process := portowner.Of(network, number)
 			f.Text = "taken by " + program + process
 			if program != "" && program != "consul" && program != "panda" {
 				f.Level, f.Do = warning, fmt.Sprintf("an agent on this machine needs another port: panda agent -dev -%s-port", strings.ToLower(use))

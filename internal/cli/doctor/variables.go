@@ -26,12 +26,16 @@ func known() map[string]func(value string) error {
 func variables(_ context.Context, p *patient) []finding {
 	var all []finding
 	valid := 0
+	var consuls []string // Consul's own, which panda reads too; the registry's entry shows what they lead to
 	names := make([]string, 0, len(known()))
 	for name := range known() {
 		names = append(names, name)
 	}
 	for _, variable := range p.env.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "CONSUL_") && value != "" {
+			consuls = append(consuls, name)
+		}
 		if !strings.HasPrefix(name, "PANDA_") || strings.HasPrefix(name, "PANDA_TEST_") || value == "" {
 			continue
 		}
@@ -48,7 +52,15 @@ func variables(_ context.Context, p *patient) []finding {
 	}
 	slices.SortFunc(all, func(a, b finding) int { return strings.Compare(a.Text, b.Text) })
 	if len(all) == 0 {
-		all = append(all, finding{Check: "variables", Level: fine, Text: fmt.Sprintf("%d of panda's are set, and make sense", valid)})
+		text := fmt.Sprintf("%d of panda's are set, and make sense", valid)
+		if valid == 0 {
+			text = "none of panda's is set"
+		}
+		if len(consuls) > 0 {
+			slices.Sort(consuls)
+			text += "; of Consul's: " + strings.Join(consuls, ", ")
+		}
+		all = append(all, finding{Check: "variables", Level: fine, Text: text})
 	}
 	return all
 }

@@ -5,7 +5,6 @@ package instances
 import (
 	"context"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -111,12 +110,7 @@ func failing(in *discovery.Instance) string {
 // brief is the first line of text, without what could steer a terminal, cut to outputShown characters.
 func brief(text string) string {
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	runes := []rune(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text))
+	runes := []rune(command.Plain(text))
 	if len(runes) > outputShown {
 		return string(runes[:outputShown-1]) + "…"
 	}

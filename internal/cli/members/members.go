@@ -173,7 +173,11 @@ func (o *options) print(env *command.Env, rows []row) error {
 		}
 	}
 	if len(rows) == 0 {
-		return command.Exit(exitNone, errors.New("no member of the cluster has such a status"))
+		none := errors.New("no member of the cluster has such a status")
+		if env.CalledConsul() { // which says so by its exit code alone
+			return command.Silent(exitNone, none)
+		}
+		return command.Exit(exitNone, none)
 	}
 	if o.asJSON {
 		return nil

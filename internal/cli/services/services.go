@@ -45,6 +45,8 @@ type row struct {
 	Instances int      `json:"instances"`
 	Passing   int      `json:"passing"`
 	Tags      []string `json:"tags"` // of all instances, sorted
+	// Error says why the service could not be looked up: its name is one that only other programs can use.
+	Error string `json:"error,omitempty"`
 }
 
 func run(ctx context.Context, env *command.Env, asJSON bool) error {
@@ -61,6 +63,10 @@ func run(ctx context.Context, env *command.Env, asJSON bool) error {
 	}
 	cells := make([][]string, 0, len(rows))
 	for _, r := range rows {
+		if r.Error != "" {
+			cells = append(cells, []string{r.Name, "?", "?", command.OneLine(r.Error)})
+			continue
+		}
 		cells = append(cells, []string{r.Name, strconv.Itoa(r.Instances), strconv.Itoa(r.Passing), strings.Join(r.Tags, ",")})
 	}
 	return env.PrintTable([]string{"NAME", "INSTANCES", "PASSING", "TAGS"}, cells)
@@ -80,6 +86,10 @@ func list(ctx context.Context, registry discovery.Registry) ([]row, error) {
 			if _, gone := errors.AsType[*discovery.NotFoundError](err); gone {
 				return nil // it left since its name was told
 			}
+			if odd, ok := errors.AsType[*command.NameError](err); ok {
+				rows[i] = row{Name: name, Tags: []string{}, Error: odd.Error()}
+				return nil // one name that is no use to us is no reason to hide the others
+			}
 			rows[i] = summary(name, snapshot)
 			return err
 		})
@@ -87,7 +97,7 @@ func list(ctx context.Context, registry discovery.Registry) ([]row, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(rows, func(r row) bool { return r.Instances == 0 }), nil
+	return slices.DeleteFunc(rows, func(r row) bool { return r.Instances == 0 && r.Error == "" }), nil
 }
 
 func summary(name string, snapshot discovery.Snapshot) row {

@@ -20,6 +20,7 @@ type catalog struct {
 	names     []string
 	instances map[string][]discovery.Instance
 	errs      map[string]error
+	refused   map[string]error // of names that no service can have
 }
 
 func (catalog) Announce(context.Context, discovery.Announcement) error {
@@ -27,6 +28,9 @@ func (catalog) Announce(context.Context, discovery.Announcement) error {
 }
 
 func (c catalog) Watch(ctx context.Context, service string, update func(discovery.Snapshot)) error {
+	if err := c.refused[service]; err != nil {
+		return err
+	}
 	update(discovery.Snapshot{Service: service, Registry: c.String(), Instances: c.instances[service], Err: c.errs[service]})
 	<-ctx.Done()
 	return ctx.Err()
@@ -54,6 +58,19 @@ func TestList(t *testing.T) {
 	got, err := list(t.Context(), c)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, %v\nwant %v", got, err, want)
+	}
+}
+
+func TestListTellsOfANameThatCannotBeLookedUp(t *testing.T) {
+	c := catalog{
+		names:     []string{"hello", "team//svc"},
+		instances: map[string][]discovery.Instance{"hello": {{ID: "a"}}},
+		refused:   map[string]error{"team//svc": errors.New("it has two slashes")},
+	}
+	got, err := list(t.Context(), c)
+	want := []row{{Name: "hello", Instances: 1, Passing: 1, Tags: []string{}}, {Name: "team//svc", Tags: []string{}, Error: "it has two slashes"}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 }
 

@@ -32,6 +32,12 @@ func (s *screen) ready(instances int) {
 	if hint != "" {
 		row("call", hint)
 	}
+	if page := s.registry.page(); page != "" {
+		row("open", page)
+	}
+	if s.keys {
+		row("keys", "r restart, f filter logs, c clear, o open, q quit, ? help")
+	}
 	row("stop", "Ctrl-C")
 	b.WriteString("\n")
 	s.Print(b.String())

@@ -66,7 +66,7 @@ func openRegistry(ctx context.Context, env *command.Env, o options) (*registry, 
 func (r *registry) startOrUse(ctx context.Context, env *command.Env, port int) error {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	logger := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	a, err := agent.New(agent.Config{HTTPAddr: address, Logger: logger})
+	a, err := agent.New(agent.Config{HTTPAddr: address, Logger: logger, UI: true})
 	switch {
 	case err == nil:
 		r.origin, r.address = started, a.Addr().String()
@@ -127,6 +127,14 @@ func (r *registry) environ() []string {
 		return nil
 	}
 	return []string{"CONSUL_HTTP_ADDR=" + r.address}
+}
+
+// page is where people look at the agent that was started; "" when it was not, as another one may have no pages.
+func (r *registry) page() string {
+	if r.origin != started {
+		return ""
+	}
+	return "http://" + r.address + "/ui/"
 }
 
 func (r *registry) close() {

@@ -12,6 +12,7 @@ import (
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
 	"github.com/pandakit/panda/internal/workspace/logs"
+	"github.com/pandakit/panda/internal/workspace/tail"
 )
 
 // screen is all that the user sees: notes of panda's own among the logs of the services.
@@ -21,6 +22,8 @@ type screen struct {
 	work     *workspace.Workspace
 	began    time.Time
 	registry *registry
+	lines    *tail.Store
+	keys     bool // are taken from a terminal
 
 	background sync.WaitGroup // of what asks services before it prints
 	mu         sync.Mutex
@@ -28,10 +31,12 @@ type screen struct {
 }
 
 func newScreen(env *command.Env, work *workspace.Workspace, began time.Time) *screen {
-	return &screen{
+	s := &screen{
 		Merger: logs.New(env.Stdout, work.Labels(), env.Color), env: env, work: work, began: began,
-		addresses: make(map[string]string),
+		lines: new(tail.Store), addresses: make(map[string]string),
 	}
+	s.Keep = keep(work, s.lines)
+	return s
 }
 
 // untilBroken returns a context that ends when nobody reads the output any more; the caller releases it.
@@ -107,13 +112,13 @@ func (s *screen) observe(e workspace.Event) {
 	case workspace.Unstarted:
 		s.bad(e.Label, fmt.Sprintf("%v; trying again in %s", e.Err, span(e.Delay)))
 	default:
-		s.observeWhole(e)
+		s.observeReplacing(e)
 	}
 }
 
 // observeWhole is for what is about no single instance.
 func (s *screen) observeWhole(e workspace.Event) {
-	switch e.Kind { //nolint:exhaustive // observe has the others
+	switch e.Kind {
 	case workspace.Ready:
 		s.background.Go(func() { s.ready(e.Count) })
 	case workspace.RegistryAway:
@@ -127,6 +132,8 @@ func (s *screen) observeWhole(e workspace.Event) {
 		}
 	case workspace.AllFinished:
 		s.say("all %s finished", count(e.Count, "instance"))
+	default:
+		s.observeFiles(e)
 	}
 }
 

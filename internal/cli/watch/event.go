@@ -41,7 +41,7 @@ type event struct {
 func (e *event) text() string {
 	switch e.Event {
 	case watching:
-		return fmt.Sprintf("watching %s in %s: %d instances, %d passing", e.Service, e.Registry, *e.Instances, *e.Passing)
+		return fmt.Sprintf("watching %s in %s: %s, %d passing", e.Service, e.Registry, command.Count(*e.Instances, "instance"), *e.Passing)
 	case away:
 		return fmt.Sprintf("%s does not answer: %s", e.Registry, e.Reason)
 	case back:

@@ -58,20 +58,20 @@ func TestEvents(t *testing.T) {
 			},
 		},
 		"what a passing check prints is no news": {[]discovery.Snapshot{set(passing), set(instance("a", discovery.Passing, "busy"))}, []string{
-			"watching hello in consul at a: 1 instances, 1 passing", "a at 10.0.0.1:80: up, passing",
+			"watching hello in consul at a: 1 instance, 1 passing", "a at 10.0.0.1:80: up, passing",
 		}},
 		"it moves": {[]discovery.Snapshot{set(passing), set(moved)}, []string{
-			"watching hello in consul at a: 1 instances, 1 passing", "a at 10.0.0.1:80: up, passing", "a at 10.0.0.1:81: changed, address was 10.0.0.1:80",
+			"watching hello in consul at a: 1 instance, 1 passing", "a at 10.0.0.1:80: up, passing", "a at 10.0.0.1:81: changed, address was 10.0.0.1:80",
 		}},
 		"it is described anew": {[]discovery.Snapshot{set(passing), set(tagged)}, []string{
-			"watching hello in consul at a: 1 instances, 1 passing", "a at 10.0.0.1:80: up, passing",
+			"watching hello in consul at a: 1 instance, 1 passing", "a at 10.0.0.1:80: up, passing",
 			"a at 10.0.0.1:80: changed, tags [v2] were [], metadata map[k:v] was map[], weight 5 was 1",
 		}},
 		"the same ID on two nodes": {[]discovery.Snapshot{set(passing), set(passing, elsewhere)}, []string{
-			"watching hello in consul at a: 1 instances, 1 passing", "a at 10.0.0.1:80: up, passing", "a at 10.0.0.1:80: up, new, passing",
+			"watching hello in consul at a: 1 instance, 1 passing", "a at 10.0.0.1:80: up, passing", "a at 10.0.0.1:80: up, new, passing",
 		}},
 		"the registry goes and comes back": {[]discovery.Snapshot{set(passing), away, away, set(critical)}, []string{
-			"watching hello in consul at a: 1 instances, 1 passing", "a at 10.0.0.1:80: up, passing", "consul at a does not answer: refused",
+			"watching hello in consul at a: 1 instance, 1 passing", "a at 10.0.0.1:80: up, passing", "consul at a does not answer: refused",
 			"consul at a answers again", "a at 10.0.0.1:80: down, critical: it is ill",
 		}},
 		"the registry is away at first": {[]discovery.Snapshot{{Err: errors.New("refused")}, set()}, []string{

@@ -208,8 +208,13 @@ func (r *report) conclusion() string {
 		return "no call can be sent: the registry has no such service; near: " + strings.Join(r.Near, ", ")
 	case len(r.Instances) == 0:
 		return "no call can be sent: the registry has no such service"
+	case r.Usable == 0 && len(r.Instances) == 1:
+		return "no call can be sent: its one instance is not usable"
 	case r.Usable == 0:
 		return fmt.Sprintf("no call can be sent: none of its %d instances is usable", len(r.Instances))
+	}
+	if len(r.Instances) == 1 {
+		return "calls go to its one instance"
 	}
 	return fmt.Sprintf("calls go to %d of its %d instances", r.Usable, len(r.Instances))
 }

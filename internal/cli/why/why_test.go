@@ -96,7 +96,7 @@ func TestNoneIsUsable(t *testing.T) {
 	}{
 		"unknown": {discovery.Snapshot{}, "helo", "the registry has no such service; near: hello\n"},
 		"away":    {discovery.Snapshot{Err: errors.New("refused")}, "hello", "does not answer: refused\n"},
-		"ill":     {discovery.Snapshot{Instances: []discovery.Instance{{ID: "a", Checks: []discovery.Check{{Status: discovery.Maintenance}}}}}, "hello", "none of its 1 instances is usable\n"},
+		"ill":     {discovery.Snapshot{Instances: []discovery.Instance{{ID: "a", Checks: []discovery.Check{{Status: discovery.Maintenance}}}}}, "hello", "its one instance is not usable\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
 
@@ -33,6 +35,7 @@ type Registry struct {
 	agents    []*api.Client
 	names     []string
 	transport *http.Transport
+	config    consul.Config
 
 	mu      sync.Mutex
 	current int // of agents; the next one after a failure
@@ -52,7 +55,7 @@ func New(cfg consul.Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up TLS to the registry: %w", err)
 	}
-	r := &Registry{transport: &http.Transport{
+	r := &Registry{config: cfg, transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:     tlsConfig,
 		TLSHandshakeTimeout: dialTimeout,
@@ -139,6 +142,13 @@ func (r *Registry) Instances(ctx context.Context) (map[string]Instance, error) {
 		instances[id] = Instance{Address: endpoint(service)}
 	}
 	return instances, nil
+}
+
+// Announcer returns what registers instances at the same agents. It does no I/O.
+func (r *Registry) Announcer(logger *slog.Logger) (discovery.Registry, error) {
+	cfg := r.config
+	cfg.Logger = logger
+	return consul.New(cfg)
 }
 
 // Close closes connections that are kept open. No method may be running.

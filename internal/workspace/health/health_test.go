@@ -96,7 +96,7 @@ func follow(t *testing.T, addresses ...string) <-chan health.State {
 	states, ended := make(chan health.State), make(chan struct{})
 	go func() {
 		defer close(ended)
-		registry.Follow(ctx, func(id string) bool { return strings.HasPrefix(id, "web-") }, func(s health.State) {
+		registry.Follow(ctx, func(id, _ string) bool { return strings.HasPrefix(id, "web-") }, func(s health.State) {
 			select {
 			case states <- s:
 			case <-ctx.Done():

@@ -1,8 +1,8 @@
 // Package archive is the file that `consul snapshot save` writes and `consul snapshot restore` reads: all rows of a
 // catalog at one moment, checksummed.
 //
-// It is packed as Consul's is (a gzipped tar of meta.json, state.bin and SHA256SUMS; state.bin is MessagePack that
-// `consul snapshot inspect` can count), with rows of our own inside: Consul cannot restore ours, nor we Consul's, and
+// It is packed as Consul's is (a gzipped tar of meta.json, state.bin and SHA256SUMS), and state.bin holds the records that
+// Consul's servers restore, each with our own row inside: Consul restores ours, while we do not restore Consul's, and
 // [Read] says so. The package changes no catalog, and returns nothing of an archive before all of it has been verified.
 package archive
 
@@ -26,8 +26,8 @@ import (
 // Largest is the most that an archive holds, in bytes of state.bin, and the largest archive.
 const Largest = 512 << 20
 
-// format is the version of state.bin.
-const format = 1
+// format is the version of state.bin; those before it are read too.
+const format = 2
 
 // The files in an archive, which are Consul's.
 const (
@@ -237,5 +237,5 @@ func (c *contents) state() (*State, error) {
 	case m.Panda > format:
 		return nil, errors.New("this is a snapshot of format " + strconv.Itoa(m.Panda) + ", written by a newer panda; this one reads format " + strconv.Itoa(format))
 	}
-	return readState(c.files[stateName])
+	return readState(c.files[stateName], m.Panda)
 }

@@ -12,8 +12,10 @@ import (
 	"github.com/pandakit/panda/internal/agent/store/rowjson"
 )
 
-// state.bin is, in MessagePack, a map with the index, then for each row a byte for its kind and a map of its table, its
-// key (of the KV store only) and itself in JSON. Only what is written here is read: strings have 32 bits of length.
+// state.bin is, in MessagePack, a map with the index, then for each row a byte for the message that Consul restores it as and
+// a map: of its table, its key (of the KV store only) and itself in JSON, which is what is read here, and of the fields that
+// Consul has, which skips ours. In format 1 there were none of Consul's. Only what is written here is read: strings have 32
+// bits of length.
 const (
 	mapOfOne   = 0x81
 	mapOfThree = 0x83
@@ -22,21 +24,10 @@ const (
 	number     = 0xcf
 
 	indexField = "LastIndex" // as in Consul's
-)
 
-// kind is what Consul's tools show a row as.
-func kind(table string) byte {
-	const register, keys, sessions, ignored = 0, 2, 3, 128
-	switch table {
-	case "nodes", "services", "checks":
-		return register
-	case "kv":
-		return keys
-	case "sessions":
-		return sessions
-	}
-	return ignored
-}
+	ownFields  = 3  // of a row: its table, its key and itself
+	mostFields = 64 // of a row besides
+)
 
 func writeState(w io.Writer, view catalog.View) error {
 	b := field([]byte{mapOfOne}, indexField)
@@ -50,10 +41,14 @@ func writeState(w io.Writer, view catalog.View) error {
 			if err != nil {
 				return fmt.Errorf("encode a row of table %q: %w", table, err)
 			}
-			b = append(b[:0], kind(table), mapOfThree)
+			r := recordOf(view, row)
+			b = length(append(b[:0], r.message), longMap, ownFields+len(r.fields))
 			b = text(field(b, "Table"), table)
 			b = text(field(b, "Key"), key(row))
 			b = text(field(b, "Row"), string(data))
+			for _, f := range r.fields {
+				b = encode(text(b, f.name), reflect.ValueOf(f.value))
+			}
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
@@ -79,7 +74,8 @@ func text(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-func readState(data []byte) (*State, error) {
+// readState reads state.bin of a format.
+func readState(data []byte, format int) (*State, error) {
 	p := &parser{rest: data}
 	p.expect(string(field([]byte{mapOfOne}, indexField)) + string([]byte{number}))
 	state := &State{Index: p.number(), Rows: map[string][]any{}}
@@ -87,11 +83,15 @@ func readState(data []byte) (*State, error) {
 		return nil, fmt.Errorf("state.bin: index %d is out of range", state.Index)
 	}
 	for p.err == nil && len(p.rest) > 0 {
-		p.take(1) // the kind follows from the table
-		p.expect(string([]byte{mapOfThree}))
+		p.take(1) // the message follows from the table
+		theirs := p.fields(format)
 		table := p.text("Table")
 		p.text("Key")
 		data := p.text("Row")
+		for range theirs {
+			p.skip(0)
+			p.skip(0)
+		}
 		if p.err != nil {
 			break
 		}
@@ -110,6 +110,8 @@ func readState(data []byte) (*State, error) {
 	return state, nil
 }
 
+var errForm = errors.New("not in the form that panda writes")
+
 // parser takes bytes from the front of rest. After an error it returns zero values.
 type parser struct {
 	rest []byte
@@ -117,7 +119,7 @@ type parser struct {
 }
 
 func (p *parser) take(n int) []byte {
-	if p.err == nil && n > len(p.rest) {
+	if p.err == nil && (n < 0 || n > len(p.rest)) { // below 0 where an int has 32 bits
 		p.err = io.ErrUnexpectedEOF
 	}
 	if p.err != nil {
@@ -130,7 +132,54 @@ func (p *parser) take(n int) []byte {
 
 func (p *parser) expect(want string) {
 	if got := p.take(len(want)); p.err == nil && string(got) != want {
-		p.err = errors.New("not in the form that panda writes")
+		p.err = errForm
+	}
+}
+
+// fields returns how many fields a row has besides ours.
+func (p *parser) fields(format int) int {
+	if format == 1 {
+		p.expect(string([]byte{mapOfThree}))
+		return 0
+	}
+	p.expect(string([]byte{longMap}))
+	n := p.length() - ownFields
+	if p.err == nil && (n < 0 || n > mostFields) {
+		p.err = errForm
+	}
+	return n
+}
+
+// length takes the 32 bits that follow the first byte of a long text, list or map.
+func (p *parser) length() int {
+	if b := p.take(4); p.err == nil {
+		return int(binary.BigEndian.Uint32(b))
+	}
+	return 0
+}
+
+// skip takes a value of any form that is written, at a depth of others around it.
+func (p *parser) skip(depth int) {
+	head := p.take(1)
+	switch {
+	case p.err != nil:
+	case depth > deepest:
+		p.err = errForm
+	case head[0] == none, head[0] == no, head[0] == yes:
+	case head[0] == number, head[0] == integer:
+		p.take(8)
+	case head[0] == longText:
+		p.take(p.length())
+	case head[0] == longList, head[0] == longMap:
+		n := p.length()
+		if head[0] == longMap {
+			n *= 2
+		}
+		for ; n > 0 && p.err == nil; n-- {
+			p.skip(depth + 1)
+		}
+	default:
+		p.err = errForm
 	}
 }
 

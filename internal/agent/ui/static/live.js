@@ -201,6 +201,13 @@
     form.addEventListener('submit', (event) => { event.preventDefault(); apply(); });
   }
 
+  // What was done is told once: not again when the page is loaded again.
+  const here = new URL(location.href);
+  if (here.searchParams.has('done')) {
+    here.searchParams.delete('done');
+    history.replaceState(null, '', here);
+  }
+
   document.querySelectorAll('form.filter').forEach(filter);
   document.addEventListener('visibilitychange', start);
   window.addEventListener('online', start);

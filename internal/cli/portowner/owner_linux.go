@@ -1,4 +1,4 @@
-package doctor
+package portowner
 
 import (
 	"bufio"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// owner names the program that listens on a port, as far as this user may know, and its process. The program is
+// Of names the program that listens on a port, as far as this user may know, and its process. The program is
 // "" where that cannot be told.
-func owner(network string, port int) (program, process string) {
+func Of(network string, port int) (program, process string) {
 	inodes := make(map[string]bool)
 	for _, table := range []string{network, network + "6"} {
 		collect("/proc/net/"+table, network, port, inodes)
