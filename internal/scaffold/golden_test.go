@@ -5,15 +5,19 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/pandakit/panda/internal/agent"
 	"github.com/pandakit/panda/internal/cli/newcmd"
 	"github.com/pandakit/panda/internal/scaffold"
 )
@@ -104,7 +108,7 @@ func TestGolden(t *testing.T) {
 	}
 	goRun(t, root, append([]string{"test"}, all...)...)
 	lint(t, root, all)
-	checkHealth(t, filepath.Join(root, "rpc.srv"))
+	checkTogether(t, root)
 }
 
 func goRun(t *testing.T, dir string, args ...string) {
@@ -140,16 +144,59 @@ func lint(t *testing.T, dir string, packages []string) {
 	}
 }
 
-// checkHealth starts a service as a container does and asks it with the program itself, as the container's health check
-// does; when it has ended, the check fails.
-func checkHealth(t *testing.T, dir string) {
+// checkTogether runs the srv and the web as they are run in earnest, with the agent as their registry. The page calls the
+// srv by name; and each asks itself with -health, as a container's health check does, which fails when it has ended.
+func checkTogether(t *testing.T, root string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	registry, err := agent.New(agent.Config{HTTPAddr: "127.0.0.1:0", Node: "laptop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() { ended <- registry.Run(running) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	var health []func() error
+	var address string
+	for _, name := range []string{"rpc.srv", "rpc.web"} {
+		var ask func() error
+		address, ask = start(ctx, t, filepath.Join(root, name), registry.Addr().String())
+		health = append(health, ask)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/greet?name=Lin", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || string(body) != `{"message":"Hello, Lin!"}`+"\n" {
+		t.Errorf("the page says %s, %v", body, err)
+	}
+	for _, ask := range health {
+		if err := ask(); err == nil {
+			t.Error("-health succeeds after the service has ended")
+		}
+	}
+}
+
+// start builds and starts a service and returns its address as soon as it serves. What it also returns kills it first,
+// and then asks with -health.
+func start(ctx context.Context, t *testing.T, dir, registry string) (address string, askDead func() error) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "service.exe")
 	goRun(t, dir, "build", "-o", program, ".")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), "PANDA_ADDR=127.0.0.1:0", "CONSUL_HTTP_ADDR=127.0.0.1:1")
+	cmd.Env = append(os.Environ(), "PANDA_ADDR=127.0.0.1:0", "CONSUL_HTTP_ADDR="+registry)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +204,11 @@ func checkHealth(t *testing.T, dir string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	address := ""
+	end := sync.OnceFunc(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // killed
+	})
+	t.Cleanup(end)
 	for lines := bufio.NewScanner(stderr); address == "" && lines.Scan(); {
 		for field := range strings.FieldsSeq(lines.Text()) {
 			if value, ok := strings.CutPrefix(field, "address="); ok {
@@ -174,12 +225,11 @@ func checkHealth(t *testing.T, dir string) {
 	for err = health(); err != nil && ctx.Err() == nil; err = health() {
 	}
 	if address == "" || err != nil {
-		t.Errorf("-health of the service at %q: %v", address, err)
+		t.Fatalf("-health of %s at %q: %v", dir, address, err)
 	}
-	_ = cmd.Process.Kill() // it is waited for below
-	_ = cmd.Wait()         // killed
-	if err := health(); err == nil {
-		t.Errorf("-health succeeds after the service at %s has ended", address)
+	return address, func() error {
+		end()
+		return health()
 	}
 }
 
