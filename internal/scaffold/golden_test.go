@@ -45,7 +45,7 @@ type project struct {
 var projects = []project{
 	{scaffold.Srv, "rpc.srv", scaffold.English},
 	{scaffold.Web, "rpc.web", scaffold.English},
-	{scaffold.API, "shop-api", scaffold.English},
+	{scaffold.API, "shop-api", scaffold.Chinese},
 	{scaffold.RPC, "info.rpc", scaffold.Chinese},
 	{scaffold.CLI, "rpc.cli", scaffold.English},
 }

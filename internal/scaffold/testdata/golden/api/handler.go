@@ -25,9 +25,9 @@ func (handler) Greet(_ context.Context, in *shopapiv1.GreetRequest) (*shopapiv1.
 		return nil, status.Errorf(codes.InvalidArgument, "name has %d characters, want 1 to %d", n, maxName)
 	}
 	if salutation == "" {
-		salutation = "Hello"
+		salutation = "你好"
 	}
-	return &shopapiv1.GreetResponse{Message: salutation + ", " + name}, nil
+	return &shopapiv1.GreetResponse{Message: salutation + "," + name}, nil
 }
 
 // Sum is GET /v1/sum.

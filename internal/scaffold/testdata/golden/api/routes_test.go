@@ -34,12 +34,12 @@ func TestJSON(t *testing.T) {
 		code             int
 		want             string
 	}{
-		{"GET", "/v1/greetings/Lin", "", 200, `"Hello, Lin"`},
-		{"GET", "/v1/greetings/Lin?salutation=Hi", "", 200, `"Hi, Lin"`},
+		{"GET", "/v1/greetings/熊猫", "", 200, `"你好,熊猫"`},
+		{"GET", "/v1/greetings/熊猫?salutation=Hi", "", 200, `"Hi,熊猫"`},
 		{"GET", "/v1/greetings/%20", "", 400, `"code":3`},
 		{"GET", "/v1/greetings/x?nobody=1", "", 400, "nobody"},
 		{"GET", "/v1/greetings/x?salutation=a&salutation=b", "", 400, "salutation"},
-		{"POST", "/v1/greetings", `{"name":"Lin","salutation":"Hi"}`, 200, `"Hi, Lin"`},
+		{"POST", "/v1/greetings", `{"name":"熊猫","salutation":"Hi"}`, 200, `"Hi,熊猫"`},
 		{"POST", "/v1/greetings", `{"name":`, 400, `"code":3`},
 		{"POST", "/v1/greetings", `{"nobody":1}`, 400, "nobody"},
 		{"POST", "/v1/greetings", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 429, "larger than"},
