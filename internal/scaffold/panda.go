@@ -69,6 +69,27 @@ func isCheckout(dir string) bool {
 	return err == nil && moduleLine.Match(text)
 }
 
+var (
+	requireLine = regexp.MustCompile(`(?m)^\s*(?:require\s+)?` + regexp.QuoteMeta(pandaPath) + `\s+(v\S+)`)
+	replaceLine = regexp.MustCompile(`(?m)^\s*(?:replace\s+)?` + regexp.QuoteMeta(pandaPath) + `(?:\s+v\S+)?\s+=>\s+(?:"([^"\n]+)"|(\S+))(\s+v\S+)?`)
+)
+
+// required returns the panda module that the go.mod of a folder requires already, if it does.
+func required(mod []byte, dir string) (Panda, bool) {
+	line := requireLine.FindSubmatch(mod)
+	if line == nil {
+		return Panda{}, false
+	}
+	p := Panda{Version: string(line[1])}
+	if replaced := replaceLine.FindSubmatch(mod); replaced != nil && len(replaced[3]) == 0 {
+		p.Dir = filepath.FromSlash(string(replaced[1]) + string(replaced[2]))
+		if !filepath.IsAbs(p.Dir) {
+			p.Dir = filepath.Join(dir, p.Dir)
+		}
+	}
+	return p, true
+}
+
 // String tells people where the module is taken from.
 func (p Panda) String() string {
 	if p.Dir != "" {

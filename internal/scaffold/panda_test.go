@@ -47,6 +47,28 @@ func TestFindPanda(t *testing.T) {
 	}
 }
 
+// A module keeps the panda module that it has, wherever this program is from.
+func TestRequiredPanda(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for mod, want := range map[string]Panda{
+		"module m\n": {},
+		"module m\nrequire github.com/pandakit/panda/tools v1.0.0\n":                            {},
+		"module m\nrequire github.com/pandakit/panda v1.2.3\n":                                  {"v1.2.3", ""},
+		"module m\nrequire (\n\tgithub.com/pandakit/panda v1.2.3 // indirect\n)\n":              {"v1.2.3", ""},
+		"require github.com/pandakit/panda v0.0.0\nreplace github.com/pandakit/panda => ../p\n": {"v0.0.0", filepath.Join(filepath.Dir(dir), "p")},
+		"require github.com/pandakit/panda v0.0.0\nreplace (\n\tgithub.com/pandakit/panda v0.0.0 => \"./my p\"\n)\n": {
+			"v0.0.0", filepath.Join(dir, "my p"),
+		},
+		"require github.com/pandakit/panda v1.0.0\nreplace github.com/pandakit/panda => example.com/fork v1.1.0\n": {"v1.0.0", ""},
+	} {
+		got, ok := required([]byte(mod), dir)
+		if got != want || ok != (want != Panda{}) {
+			t.Errorf("got %+v, %v, want %+v, of\n%s", got, ok, want, mod)
+		}
+	}
+}
+
 // TestVersions compares what new modules require with what this repository uses itself.
 func TestVersions(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ type Plan struct {
 	NewModule bool
 	Workspace string  // the folder of the panda.yaml that the service joins, or ""
 	Callee    *Callee // the service that it calls; nil for types that call none
-	Panda     Panda
+	Panda     Panda   // what the module requires already, else what was asked for
 
 	below    string // Folder relative to ModuleDir, with slashes; "" when they are the same
 	language Language
@@ -170,6 +170,9 @@ func (p *Plan) chooseModule(r Request) error {
 		return inputErrorf("", "read %s: it has no line \"module PATH\"", filepath.Join(around, "go.mod"))
 	}
 	p.ModuleDir, p.Module = around, string(line[1])+string(line[2])
+	if own, ok := required(text, around); ok {
+		p.Panda = own
+	}
 	below, err := filepath.Rel(around, p.Folder)
 	if err != nil {
 		return err
