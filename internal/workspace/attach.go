@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/workspace/health"
 )
 
 // An attached instance is gone when it takes no connection so many times in a row, so far apart. Its checks do
@@ -69,12 +70,14 @@ func (r *Runner) findAttached(ctx context.Context, s *running, address string) (
 	if address != "" && !answers(ctx, address) {
 		return nil, fmt.Errorf("nothing takes connections at %s", address)
 	}
+	ticker := time.NewTicker(attachedProbe) // an instance without a check is in no news
+	defer ticker.Stop()
 	for {
 		r.mu.Lock()
-		foreign, changed := r.foreign, r.changed
+		changed := r.changed
 		r.mu.Unlock()
-		for id, in := range foreign {
-			fits := in.Service == s.Registry && (in.Address == address || address == "" && in.Status == discovery.Passing)
+		for id, in := range r.foreignOf(ctx, s) {
+			fits := in.Address == address || address == "" && in.Status == discovery.Passing
 			if fits && answers(ctx, in.Address) {
 				return &attachment{address: in.Address, id: id}, nil
 			}
@@ -84,10 +87,34 @@ func (r *Runner) findAttached(ctx context.Context, s *running, address string) (
 		}
 		select {
 		case <-changed:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// foreignOf returns the instances under the service's name that are none of ours, by ID. One that has no check is
+// passing, as far as the registry is concerned.
+func (r *Runner) foreignOf(ctx context.Context, s *running) map[string]health.Instance {
+	found, err := r.Registry.Instances(ctx)
+	if err != nil {
+		return nil // that the registry is away is told by the watch
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, in := range found {
+		if in.Service != s.Registry || r.ours(id) {
+			delete(found, id)
+			continue
+		}
+		in.Status = discovery.Passing
+		if checked, there := r.foreign[id]; there {
+			in.Status = checked.Status
+		}
+		found[id] = in
+	}
+	return found
 }
 
 // join makes the instance the attached one and begins to watch it.

@@ -88,9 +88,11 @@ func TestAttachWaitsForAnInstance(t *testing.T) {
 	s.await(workspace.Ready, "")
 	attached := make(chan error, 1)
 	var address string
+	ctx, cancel := context.WithTimeout(t.Context(), long)
+	defer cancel()
 	go func() {
 		var err error
-		address, err = s.runner.Attach(context.Background(), "web", "")
+		address, err = s.runner.Attach(ctx, "web", "")
 		attached <- err
 	}()
 	port, _ := accept(t)

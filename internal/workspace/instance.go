@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -175,7 +176,7 @@ func (r *Runner) environ(i *instance) []string {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(inherited, name)
 	})
-	env = append(env, "PANDA_ADDR=127.0.0.1:0")
+	env = append(env, "PANDA_ADDR="+cmp.Or(r.Listen, "127.0.0.1:0"))
 	for _, name := range slices.Sorted(maps.Keys(i.service.Env)) {
 		env = append(env, name+"="+i.service.Env[name])
 	}

@@ -121,15 +121,16 @@ func (r *Runner) healthChanged(state health.State) {
 // foreignChanged wakes those who wait for an instance that was started elsewhere.
 func (r *Runner) foreignChanged(known map[string]health.Instance) {
 	foreign := maps.Clone(known)
-	maps.DeleteFunc(foreign, func(id string, _ health.Instance) bool {
-		return r.instances[id] != nil || r.service(nameOf(id)) != nil
-	})
+	maps.DeleteFunc(foreign, func(id string, _ health.Instance) bool { return r.ours(id) })
 	if !maps.Equal(foreign, r.foreign) {
 		r.foreign = foreign
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
 }
+
+// ours reports whether an ID is that of an instance of this workspace, now or before.
+func (r *Runner) ours(id string) bool { return r.instances[id] != nil || r.service(nameOf(id)) != nil }
 
 func (r *Runner) instanceChanged(i *instance, now health.Instance) {
 	i.seen = now

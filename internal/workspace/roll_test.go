@@ -80,20 +80,19 @@ func TestRestartKeepsWhatServes(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string]string{
 		"crashif": "web: it ended with exit code 3 after ",
-		"sickif":  "web: it was not passing after 500ms: its check is critical: the database is away; the instance before it serves on",
+		"sickif":  "web: it was not passing after 2s: its check is critical: the database is away; the instance before it serves on",
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
 			marker := filepath.Join(t.TempDir(), "marker")
+			s.config.Patience = 2 * time.Second
 			s.run(program("web", mode, marker))
 			s.await(workspace.Ready, "")
 			old := s.serving("web")
 			if err := os.WriteFile(marker, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s.config.Patience = 500 * time.Millisecond
-			s.runner.Patience = s.config.Patience
 			err := s.runner.Restart(t.Context(), []string{"web"})
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("Restart = %v, want %q", err, want)

@@ -26,6 +26,10 @@ type Config struct {
 	Environ  []string // of every instance, before what is given to each
 	Binaries Binaries
 
+	// Listen is the address, with port 0, of each instance whose panda.yaml names none: where those that find it in the
+	// registry can reach it. Empty: a port of loopback.
+	Listen string
+
 	Grace    time.Duration // for an instance to end when asked
 	Patience time.Duration // for an instance to be passing before it is called slow, or a new one is given up
 
@@ -42,7 +46,7 @@ type Config struct {
 	// takes nothing up.
 	Since time.Time
 	// Generate makes code from .proto files that were saved, before services are built; problems are its error.
-	// It is given absolute paths, and never called twice at once. Nil: .proto files are not watched.
+	// It is given absolute paths, of files that may be gone by then, and never called twice at once. Nil: .proto files are not watched.
 	Generate func(ctx context.Context, files []string) error
 }
 

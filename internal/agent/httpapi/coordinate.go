@@ -31,7 +31,7 @@ func (h *Handler) datacenterCoordinates(http.ResponseWriter, *http.Request) (any
 	}}, nil
 }
 
-func updateCoordinate(w http.ResponseWriter, r *http.Request) (any, error) {
+func updateCoordinate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var update consulwire.NodeCoordinate
 	if err := decode(r, &update); err != nil {
 		return nil, err

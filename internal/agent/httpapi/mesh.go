@@ -142,7 +142,7 @@ func (h *Handler) configEntries(w http.ResponseWriter, r *http.Request) (any, er
 	})(w, r)
 }
 
-func applyConfigEntry(w http.ResponseWriter, r *http.Request) (any, error) {
+func applyConfigEntry(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var entry map[string]any
 	if err := decodeAs(r, &entry, "Request decoding failed"); err != nil {
 		return nil, err

@@ -126,7 +126,19 @@ func (r *registry) environ() []string {
 	if r.address == "" {
 		return nil
 	}
-	return []string{"CONSUL_HTTP_ADDR=" + r.address}
+	environ := []string{"CONSUL_HTTP_ADDR=" + r.address}
+	if r.origin == started {
+		environ = append(environ, "CONSUL_HTTP_SSL=false") // whatever is asked of the registry that is otherwise used
+	}
+	return environ
+}
+
+// listen is the address of instances: loopback, unless the registry is elsewhere and so are those who ask it.
+func (r *registry) listen() string {
+	if r.health.OnLoopback() {
+		return "127.0.0.1:0"
+	}
+	return ":0"
 }
 
 // page is where people look at the agent that was started; "" when it was not, as another one may have no pages.

@@ -6,7 +6,6 @@ package up
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -139,9 +138,9 @@ func run(parent context.Context, env *command.Env, o options, paths []string) er
 func runServices(ctx context.Context, o options, s *screen, terminal *terminal, stops *interruptions) error {
 	starter := process.NewStarter()
 	defer starter.Close()
-	temp, err := os.MkdirTemp("", "panda-up-")
+	temp, err := newFolder(os.TempDir())
 	if err != nil {
-		return fmt.Errorf("build services: %w", err)
+		return err
 	}
 	defer os.RemoveAll(temp) //nolint:errcheck // what is left is the system's to clear
 	since := time.Now()
@@ -159,6 +158,7 @@ func runServices(ctx context.Context, o options, s *screen, terminal *terminal, 
 		Output:  func(label string) supervise.Output { return s.Stream(label) },
 		Observe: s.observe,
 		Build:   &cfg, Reload: !o.noReload, Since: since,
+		Listen: s.registry.listen(), Generate: s.generate,
 	})
 	return s.ended(runControlled(ctx, s, runner, terminal, stops))
 }

@@ -188,3 +188,28 @@ func TestNewNamesWhatMakesNoSense(t *testing.T) {
 		t.Errorf("New = %v, want the scheme named", err)
 	}
 }
+
+func TestOnLoopback(t *testing.T) {
+	t.Parallel()
+	for addresses, want := range map[string]bool{
+		"":                          true,
+		"127.0.0.1:8500":            true,
+		"localhost:8500,[::1]:8501": true,
+		"unix:///run/consul.sock":   true,
+		"10.0.0.1:8500":             false,
+		"127.0.0.1:8500,consul":     false,
+	} {
+		cfg := consul.Config{}
+		if addresses != "" {
+			cfg.Addresses = strings.Split(addresses, ",")
+		}
+		r, err := health.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.OnLoopback(); got != want {
+			t.Errorf("OnLoopback with %q = %v, want %v", addresses, got, want)
+		}
+		r.Close()
+	}
+}

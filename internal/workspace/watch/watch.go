@@ -41,8 +41,8 @@ func (e *LimitError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("watch %s: %d folders are watched already, which is the most", e.Folder, e.Count)
 	}
-	return fmt.Sprintf("watch %s: the system lets no more folders be watched (%v) after %d; on Linux raise the limits with "+
-		"sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512", e.Folder, e.Err, e.Count)
+	return fmt.Sprintf("watch %s: the system lets no more folders be watched (%v) after %d; raise its limits: on Linux with "+
+		"sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512, elsewhere with ulimit -n", e.Folder, e.Err, e.Count)
 }
 
 // Batch is what has been saved, created, renamed or removed since the batch before.
