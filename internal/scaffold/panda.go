@@ -81,7 +81,7 @@ func required(mod []byte, dir string) (Panda, bool) {
 		return Panda{}, false
 	}
 	p := Panda{Version: string(line[1])}
-	if replaced := replaceLine.FindSubmatch(mod); replaced != nil && len(replaced[3]) == 0 {
+	if replaced := replaceLine.FindSubmatch(mod); len(replaced) == 4 && len(replaced[3]) == 0 {
 		p.Dir = filepath.FromSlash(string(replaced[1]) + string(replaced[2]))
 		if !filepath.IsAbs(p.Dir) {
 			p.Dir = filepath.Join(dir, p.Dir)
