@@ -59,7 +59,13 @@ func TestScripts(t *testing.T) {
 			env.Values[runningKey{}] = new(slot)
 			program, err := exec.LookPath("panda")
 			env.Setenv("BINARIES", filepath.Dir(program))
-			return err
+			return errors.Join(err, tellGoFolders(env))
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,

@@ -25,6 +25,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/lint"
 	"github.com/pandakit/panda/internal/cli/logs"
 	"github.com/pandakit/panda/internal/cli/members"
+	"github.com/pandakit/panda/internal/cli/newcmd"
 	"github.com/pandakit/panda/internal/cli/reload"
 	"github.com/pandakit/panda/internal/cli/restart"
 	"github.com/pandakit/panda/internal/cli/scale"
@@ -54,6 +55,7 @@ func commands(env *command.Env) []*cobra.Command {
 		lint.New(env),
 		logs.New(env),
 		members.New(env),
+		newcmd.New(env),
 		reload.New(env),
 		restart.New(env),
 		scale.New(env),
