@@ -25,6 +25,7 @@ const (
 	byNode    = "node"
 	byUUID    = "uuid"     // nodes: of the ID, which is no key: several nodes may lack one
 	byName    = "name"     // services: of the service, in any case
+	byMesh    = "mesh"     // services: of the service that an instance stands for in a mesh, in any case
 	byService = "instance" // checks: node and service ID
 	byOwner   = "owner"    // checks of no instance: the node, so that they need not be looked for among all that it has
 	byStatus  = "status"   // checks
@@ -62,7 +63,8 @@ func schema() *memdb.DBSchema {
 		tableServices: table(tableServices,
 			unique(both(field("Node", fold), field("ID", exact))),
 			index(byNode, field("Node", fold)),
-			index(byName, field("Service", fold))),
+			index(byName, field("Service", fold)),
+			index(byMesh, meshKey{})),
 		tableChecks: table(tableChecks,
 			unique(both(field("Node", fold), field("CheckID", exact))),
 			index(byNode, field("Node", fold)),
@@ -135,6 +137,25 @@ func (kvKey) FromArgs(args ...any) ([]byte, error) {
 
 func (k kvKey) PrefixFromArgs(args ...any) ([]byte, error) { return k.FromArgs(args...) }
 
+// meshKey is the index of the instances that take part in a mesh by the service that they stand for.
+type meshKey struct{}
+
+func (meshKey) FromObject(row any) (bool, []byte, error) {
+	instance, ok := row.(*Instance)
+	if !ok {
+		return false, nil, errors.New("not an instance")
+	}
+	name := instance.meshName()
+	return name != "", foldedKey(name), nil
+}
+
+func (meshKey) FromArgs(args ...any) ([]byte, error) {
+	if name, ok := args[0].(string); ok && len(args) == 1 {
+		return foldedKey(name), nil
+	}
+	return nil, errors.New("instances of a mesh are found by the name of a service")
+}
+
 // nodesOwn is the index of the checks that are of a node itself.
 type nodesOwn struct{}
 
@@ -143,17 +164,17 @@ func (nodesOwn) FromObject(row any) (bool, []byte, error) {
 	if !ok {
 		return false, nil, errors.New("not a check")
 	}
-	return check.ServiceID == "", nodeKey(check.Node), nil
+	return check.ServiceID == "", foldedKey(check.Node), nil
 }
 
 func (nodesOwn) FromArgs(args ...any) ([]byte, error) {
 	if node, ok := args[0].(string); ok && len(args) == 1 {
-		return nodeKey(node), nil
+		return foldedKey(node), nil
 	}
 	return nil, errors.New("a node's own checks are found by its name")
 }
 
-func nodeKey(node string) []byte { return []byte(strings.ToLower(node) + "\x00") }
+func foldedKey(name string) []byte { return []byte(strings.ToLower(name) + "\x00") }
 
 // sessionChecks is the index of sessions by each check that they depend on.
 type sessionChecks struct{}

@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/binary"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,13 +61,11 @@ func indexes(create, modify uint64) []recordField {
 	return []recordField{{"CreateIndex", create}, {"ModifyIndex", modify}}
 }
 
-// fieldsOf returns the fields of a struct. Those of the mesh say nothing here, and are left out.
+// fieldsOf returns the fields of a struct.
 func fieldsOf(v reflect.Value) []recordField {
-	var fields []recordField
-	for n := range v.NumField() {
-		if name := v.Type().Field(n).Name; name != "Proxy" && name != "Connect" {
-			fields = append(fields, recordField{name, v.Field(n).Interface()})
-		}
+	fields := make([]recordField, v.NumField())
+	for n := range fields {
+		fields[n] = recordField{v.Type().Field(n).Name, v.Field(n).Interface()}
 	}
 	return fields
 }
@@ -77,10 +76,11 @@ const (
 	no       = 0xc2
 	yes      = 0xc3
 	integer  = 0xd3
+	floating = 0xcb
 	longList = 0xdd
 	longMap  = 0xdf
 
-	deepest = 8 // objects and lists inside each other
+	deepest = 64 // objects and lists inside each other; a proxy's own configuration has 32 at the most
 )
 
 func length(b []byte, form byte, n int) []byte {
@@ -101,7 +101,9 @@ func encode(b []byte, v reflect.Value) []byte {
 		return binary.BigEndian.AppendUint64(append(b, integer), uint64(v.Int())) //nolint:gosec // the bits are what is written
 	case reflect.Uint, reflect.Uint64:
 		return binary.BigEndian.AppendUint64(append(b, number), v.Uint())
-	case reflect.Pointer:
+	case reflect.Float64:
+		return binary.BigEndian.AppendUint64(append(b, floating), math.Float64bits(v.Float()))
+	case reflect.Pointer, reflect.Interface:
 		return encode(b, v.Elem())
 	case reflect.Slice:
 		return encodeList(b, v)
