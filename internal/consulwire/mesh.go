@@ -155,24 +155,30 @@ func (p *Proxy) Local() *LocalProxy {
 	return local
 }
 
-// UnmarshalJSON reads the proxy in both spellings; an unknown field is an error, as in Consul.
+// UnmarshalJSON reads the proxy in both spellings; an unknown field is an error, as in Consul. What later clients write
+// also where it says nothing is left out.
 func (p *Proxy) UnmarshalJSON(data []byte) error {
 	type Alias Proxy
-	return bothSpellings(data, (*Alias)(p), "destination_service_name", "destination_service_id", "local_service_address",
+	return bothSpellings(data, (*Alias)(p), laterProxyFields(), "destination_service_name", "destination_service_id", "local_service_address",
 		"local_service_port", "local_service_socket_path", "mesh_gateway", "transparent_proxy")
+}
+
+// laterProxyFields are those of a proxy in Consuls after 1.12.
+func laterProxyFields() []string {
+	return []string{"AccessLogs", "EnvoyExtensions", "LocalServicePorts"}
 }
 
 // UnmarshalJSON reads the upstream in both spellings; an unknown field is an error, as in Consul.
 func (u *Upstream) UnmarshalJSON(data []byte) error {
 	type Alias Upstream
-	return bothSpellings(data, (*Alias)(u), "destination_type", "destination_partition", "destination_namespace", "destination_name",
+	return bothSpellings(data, (*Alias)(u), nil, "destination_type", "destination_partition", "destination_namespace", "destination_name",
 		"local_bind_address", "local_bind_port", "local_bind_socket_path", "local_bind_socket_mode", "mesh_gateway")
 }
 
 // UnmarshalJSON reads the path in both spellings; an unknown field is an error, as in Consul.
 func (e *ExposePath) UnmarshalJSON(data []byte) error {
 	type Alias ExposePath
-	return bothSpellings(data, (*Alias)(e), "listener_port", "local_path_port", "parsed_from_check")
+	return bothSpellings(data, (*Alias)(e), nil, "listener_port", "local_path_port", "parsed_from_check")
 }
 
 // UnmarshalJSON reads what a registration says of the mesh. Unknown fields are left alone, as in Consul.
@@ -192,8 +198,9 @@ func (c *ConnectRegistration) UnmarshalJSON(data []byte) error {
 }
 
 // bothSpellings reads an object into a struct, with the fields that are also known by the given names in snake case. Of
-// two spellings of one field that in camel case counts, unless it says nothing.
-func bothSpellings(data []byte, into any, snakes ...string) error {
+// two spellings of one field that in camel case counts, unless it says nothing. The fields later are left out where they say
+// nothing.
+func bothSpellings(data []byte, into any, later []string, snakes ...string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
 		return err
@@ -208,6 +215,11 @@ func bothSpellings(data []byte, into any, snakes ...string) error {
 			value = own
 		}
 		fields[camel] = value // names are matched in any case
+	}
+	for _, name := range later {
+		if value, given := take(fields, name); given && says(value) {
+			fields[name] = value
+		}
 	}
 	plain, err := json.Marshal(fields)
 	if err != nil {
@@ -230,7 +242,7 @@ func take(fields map[string]json.RawMessage, name string) (json.RawMessage, bool
 // says reports whether a value is another than that of a field which is not given.
 func says(value json.RawMessage) bool {
 	switch string(value) {
-	case "null", `""`, "0", "false", "{}":
+	case "null", `""`, "0", "false", "{}", "[]":
 		return false
 	}
 	return true
