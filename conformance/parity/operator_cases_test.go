@@ -11,7 +11,7 @@ const (
 )
 
 func operatorCases() []Case {
-	return slices.Concat([]Case{settled()}, raftCases(), meshCases(), preparedQueryCases(), aclCases(), coordinateCases())
+	return slices.Concat([]Case{settled()}, raftCases(), meshOffCases(), preparedQueryCases(), aclCases(), coordinateCases())
 }
 
 func raftCases() []Case {
@@ -49,7 +49,7 @@ func raftCases() []Case {
 	}
 }
 
-func meshCases() []Case {
+func meshOffCases() []Case {
 	return []Case{
 		probe("root certificates", "GET /v1/agent/connect/ca/roots").differing(noMesh),
 		probe("a leaf certificate", "GET /v1/agent/connect/ca/leaf/web").differing(noMesh),

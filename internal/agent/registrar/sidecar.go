@@ -47,12 +47,12 @@ func (r *Registrar) sidecar(of *catalog.Instance, s *consulwire.ServiceRegistrat
 	}
 	asked := *s.Connect.SidecarService
 	if err := ValidateServiceMeta(asked.Kind, asked.Meta); err != nil {
-		return nil, invalid("Invalid SidecarService: %v", err)
+		return nil, unlikeService("Invalid SidecarService: %v", err)
 	}
 	fillSidecar(&asked, of)
 	if asked.Port < 1 {
 		if asked.Port = sidecarPort(asked.ID, taken); asked.Port == 0 {
-			return nil, invalid("Invalid SidecarService: no port provided for sidecar_service and none left in the configured range [%d, %d]",
+			return nil, unlikeService("Invalid SidecarService: no port provided for sidecar_service and none left in the configured range [%d, %d]",
 				firstSidecarPort, lastSidecarPort)
 		}
 	}
@@ -73,12 +73,15 @@ func ofSidecar(err error) error {
 	if !ok {
 		return err
 	}
-	for own, sidecars := range map[string]string{"Invalid check: ": "Invalid check in sidecar_service: ", "Validation failed: ": "Failed Validation: "} {
-		if rest, found := strings.CutPrefix(refused.Reason, own); found {
-			return invalid("%s", sidecars+rest)
-		}
+	if rest, ok := strings.CutPrefix(refused.Reason, "Validation failed: "); ok {
+		return invalid("Failed Validation: %s", rest)
 	}
-	return err
+	return unlikeService("%s", strings.Replace(refused.Reason, "Invalid check: ", "Invalid check in sidecar_service: ", 1))
+}
+
+// unlikeService is a refusal that Consul means to be like that of a service, but makes a failure of its own.
+func unlikeService(format string, args ...any) error {
+	return &RefusedError{"Bad request: " + fmt.Sprintf(format, args...)}
 }
 
 // fillSidecar completes the registration of a proxy from the service that it is for.

@@ -28,6 +28,7 @@ var metaKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // instance returns the row that the registration asks for.
 func (r *Registrar) instance(s *consulwire.ServiceRegistration) (*catalog.Instance, error) {
+	proxy := proxyOf(s)
 	if err := validateService(s); err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (r *Registrar) instance(s *consulwire.ServiceRegistration) (*catalog.Instan
 		weights = *s.Weights
 	}
 	return &catalog.Instance{Node: r.cfg.Node, Local: true, NodeService: consulwire.NodeService{
-		Kind: s.Kind, Proxy: proxyOf(s), Connect: consulwire.Connect{Native: s.Connect != nil && s.Connect.Native},
+		Kind: s.Kind, Proxy: proxy, Connect: consulwire.Connect{Native: s.Connect != nil && s.Connect.Native},
 		ID: cmp.Or(s.ID, s.Name), Service: s.Name, Tags: s.Tags, Address: s.Address, Port: s.Port, SocketPath: s.SocketPath,
 		TaggedAddresses: taggedAddresses(s), Meta: s.Meta, Weights: weights, EnableTagOverride: s.EnableTagOverride,
 	}}, nil
