@@ -12,12 +12,13 @@ import (
 
 // The tables and their indexes. Every table has an index "id", which is unique.
 const (
-	tableNodes    = "nodes"
-	tableServices = "services"
-	tableChecks   = "checks"
-	tableSessions = "sessions"
-	tableKV       = "kv"
-	tableMarks    = "marks"
+	tableNodes     = "nodes"
+	tableServices  = "services"
+	tableChecks    = "checks"
+	tableSessions  = "sessions"
+	tableKV        = "kv"
+	tableDocuments = "documents"
+	tableMarks     = "marks"
 
 	tableTombstones = "tombstones"
 
@@ -30,6 +31,7 @@ const (
 	byOwner   = "owner"    // checks of no instance: the node, so that they need not be looked for among all that it has
 	byStatus  = "status"   // checks
 	byCheck   = "check"    // sessions: node and check ID of each check that it depends on
+	byClass   = "class"    // documents
 	bySession = "session"  // kv: that holds the lock
 	byPrefix  = byID + prefixed
 
@@ -38,7 +40,7 @@ const (
 
 // journaled are the tables that a journal is told of. Marks and tombstones are not among them: an agent that starts
 // again begins at an index above all that it has told.
-var journaled = []string{tableNodes, tableServices, tableChecks, tableSessions, tableKV}
+var journaled = []string{tableNodes, tableServices, tableChecks, tableSessions, tableKV, tableDocuments}
 
 // NewRow returns an empty row of one of [Tables], to decode one into that a journal was told; nil for no such table.
 func NewRow(table string) any {
@@ -53,6 +55,8 @@ func NewRow(table string) any {
 		return new(consulwire.Session)
 	case tableKV:
 		return new(Pair)
+	case tableDocuments:
+		return new(Document)
 	}
 	return nil
 }
@@ -79,6 +83,9 @@ func schema() *memdb.DBSchema {
 		tableKV: table(tableKV,
 			unique(kvKey{}),
 			index(bySession, field("Session", fold))),
+		tableDocuments: table(tableDocuments,
+			unique(both(field("Class", exact), field("Name", fold))),
+			index(byClass, field("Class", exact))),
 		tableMarks:      table(tableMarks, unique(topicKey{})),
 		tableTombstones: table(tableTombstones, unique(kvKey{})),
 	}}

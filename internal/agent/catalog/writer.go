@@ -83,6 +83,7 @@ func (w *Writer) DeleteNode(name string) bool {
 	for _, s := range w.NodeSessions(name) {
 		w.DestroySession(s.ID)
 	}
+	w.DeleteDocument(Coordinates, name)
 	w.remove(tableNodes, node)
 	w.touch(Nodes, Node(name))
 	return true

@@ -42,8 +42,19 @@ func recordOf(view catalog.View, row any) record {
 	case *catalog.Pair:
 		fields := []recordField{{"LockIndex", r.LockIndex}, {"Flags", r.Flags}, {"Value", r.Value}, {"Session", r.Session}}
 		return record{messageKey, append(fields, indexes(r.CreateIndex, r.ModifyIndex)...)}
+	case *catalog.Document: // for Consul it says again what a node is: what a document is about takes forms of its own there
+		return registration(firstNode(view))
 	}
 	return record{messageSession, fieldsOf(reflect.ValueOf(row).Elem())}
+}
+
+func firstNode(view catalog.View) *consulwire.Node {
+	for row := range view.Rows(catalog.Tables()[0]) {
+		if node, ok := row.(*consulwire.Node); ok {
+			return node
+		}
+	}
+	return nil
 }
 
 func registration(n *consulwire.Node, what ...recordField) record {
