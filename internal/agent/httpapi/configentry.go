@@ -177,10 +177,7 @@ type newConfigEntry struct {
 }
 
 func newEntry(given map[string]any) (*newConfigEntry, error) {
-	camel, ok := camelKeys(given, 0).(map[string]any)
-	if !ok {
-		return nil, badRequest("Request decoding failed: the entry has more than %d levels", deepestEntry)
-	}
+	camel := camelFields(given)
 	kind, isText := camel["Kind"].(string)
 	if _, given := camel["Kind"]; !given {
 		return nil, badRequest("Request decoding failed: Payload does not contain a kind/Kind key at the top level")
@@ -206,30 +203,37 @@ func newEntry(given map[string]any) (*newConfigEntry, error) {
 	return &newConfigEntry{kind, name, content}, err
 }
 
-const deepestEntry = 32
-
-// camelKeys returns the value with keys in camel case, except those that are the user's own; nil if it is too deep.
-func camelKeys(value any, depth int) any {
-	if depth > deepestEntry {
-		return nil
+// camelFields returns the object with the names of fields in camel case, but for those that are the user's own.
+func camelFields(object map[string]any) map[string]any {
+	changed := make(map[string]any, len(object))
+	for key, value := range object {
+		name := camelKey(key)
+		changed[name] = camelValue(name, value)
 	}
+	return changed
+}
+
+// camelValue returns the value of a field as camelFields does.
+func camelValue(field string, value any) any {
 	switch v := value.(type) {
-	case map[string]any:
-		changed := make(map[string]any, len(v))
-		for key, inner := range v {
-			name := camelKey(key)
-			if !slices.Contains([]string{"Config", "Meta", "Opaque"}, name) {
-				inner = camelKeys(inner, depth+1)
-			}
-			changed[name] = inner
-		}
-		return changed
 	case []any:
 		changed := make([]any, len(v))
 		for n, inner := range v {
-			changed[n] = camelKeys(inner, depth+1)
+			changed[n] = camelValue("", inner)
 		}
 		return changed
+	case map[string]any:
+		switch field {
+		case "Config", "Meta", "Opaque":
+			return v
+		case "Add", "Failover", "Set", "Subsets": // of headers and of subsets, which have names of the user's own
+			changed := make(map[string]any, len(v))
+			for name, inner := range v {
+				changed[name] = camelValue("", inner)
+			}
+			return changed
+		}
+		return camelFields(v)
 	}
 	return value
 }
