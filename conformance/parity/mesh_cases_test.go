@@ -4,7 +4,7 @@ import "slices"
 
 // meshCases are about what takes part in a mesh. They are held against a Consul whose mesh is off, as it is here.
 func meshCases() []Case {
-	return slices.Concat([]Case{settled()}, proxyCases(), sidecarCases(), meshCatalogCases(), meshTxnCases())
+	return slices.Concat([]Case{settled()}, proxyCases(), sidecarCases(), meshCatalogCases(), meshTxnCases(), configEntryCases())
 }
 
 const everyField = `"Proxy":{"DestinationServiceName":"web","DestinationServiceID":"web1","LocalServiceAddress":"127.0.0.1","LocalServicePort":80,
@@ -141,4 +141,47 @@ func meshTxnCases() []Case {
 		txn(`[{"Service":{"Verb":"get","Node":"s1","Service":{"ID":"px"}}}]`),
 		{Do: "PUT /v1/catalog/deregister", Body: `{"Node":"s1"}`},
 	}}}
+}
+
+const (
+	asGiven  = "told as it was given: Consul adds the fields of its own that are not set"
+	unjudged = "fields are not judged: an entry is kept and told, and nothing acts on it"
+)
+
+func configEntryCases() []Case {
+	const apply = "PUT /v1/config"
+	at := map[string]string{"at": "ModifyIndex"}
+	return []Case{
+		{Name: "an entry is applied, told and deleted", Steps: []Step{
+			{Do: apply, Body: `{"Kind":"proxy-defaults","Name":"global","Config":{"a_b":1,"c":"d"},"MeshGateway":{"Mode":"local"},"Meta":{"x_y":"z"}}`},
+			{Do: "GET /v1/config/proxy-defaults/global", Differs: asGiven},
+			{Do: "DELETE /v1/config/proxy-defaults/global"}, {Do: "DELETE /v1/config/proxy-defaults/global"}, {Do: "GET /v1/config/proxy-defaults/global"},
+		}},
+		{Name: "a resolver", Steps: []Step{
+			{Do: apply, Body: `{"kind":"service-resolver","name":"web","default_subset":"v_1","subsets":{"v_1":{"filter":"x == y","only_passing":true}}}`},
+			{Do: "GET /v1/config/service-resolver/web"}, {Do: "GET /v1/config/service-resolver/WEB"}, {Do: "GET /v1/config/service-resolver"}, {Do: "DELETE /v1/config/service-resolver/web"},
+		}},
+		{Name: "a terminating gateway", Steps: []Step{
+			{Do: apply, Body: `{"Kind":"terminating-gateway","Name":"gw","Services":[{"Name":"web","CAFile":"/ca","SNI":"s"}]}`},
+			{Do: "GET /v1/config/terminating-gateway", Differs: asGiven}, {Do: "DELETE /v1/config/terminating-gateway/gw"},
+		}},
+		{Name: "cas", Steps: []Step{
+			{Do: apply + "?cas=5", Body: `{"Kind":"service-resolver","Name":"c"}`}, {Do: apply + "?cas=0", Body: `{"Kind":"service-resolver","Name":"c"}`},
+			{Do: apply + "?cas=0", Body: `{"Kind":"service-resolver","Name":"c","ConnectTimeout":"1s"}`}, {Do: "GET /v1/config/service-resolver/c", Keep: at},
+			{Do: apply + "?cas={at}", Body: `{"Kind":"service-resolver","Name":"c","DefaultSubset":""}`}, {Do: "DELETE /v1/config/service-resolver/c?cas=1"},
+			{Do: "GET /v1/config/service-resolver/c", Keep: at}, {Do: "DELETE /v1/config/service-resolver/c?cas={at}"}, {Do: "DELETE /v1/config/service-resolver/c?cas={at}"},
+		}},
+		probe("a cas that is no number", apply+"?cas=x", `{"Kind":"service-resolver","Name":"c"}`),
+		probe("a delete with a cas that is no number", "DELETE /v1/config/service-resolver/c?cas=x"),
+		probe("defaults of proxies of another name", apply, `{"Kind":"proxy-defaults","Name":"x"}`),
+		probe("no name", apply, `{"Kind":"service-resolver"}`),
+		probe("no kind", apply, `{"Name":"x"}`),
+		probe("a kind that is none", apply, `{"Kind":"zz","Name":"x"}`),
+		probe("an unknown field of an entry", apply, `{"Kind":"service-resolver","Name":"x","Nope":1}`).differing(unjudged),
+		{Name: "an entry that comes wakes who waits", Steps: []Step{
+			{Do: "GET /v1/config/service-splitter"},
+			{Do: "GET /v1/config/service-resolver"},
+			{Do: "GET /v1/config/service-resolver?index={index}&wait=10s", Meanwhile: []Step{{Do: apply, Body: `{"Kind":"service-resolver","Name":"late"}`}}},
+		}},
+	}
 }
