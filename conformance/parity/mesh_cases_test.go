@@ -158,7 +158,7 @@ func configEntryCases() []Case {
 			{Do: "DELETE /v1/config/proxy-defaults/global"}, {Do: "DELETE /v1/config/proxy-defaults/global"}, {Do: "GET /v1/config/proxy-defaults/global"},
 		}},
 		{Name: "a resolver", Steps: []Step{
-			{Do: apply, Body: `{"kind":"service-resolver","name":"web","default_subset":"v_1","subsets":{"v_1":{"filter":"x == y","only_passing":true}}}`},
+			{Do: apply, Body: `{"kind":"service-resolver","name":"web","default_subset":"v1","subsets":{"v1":{"filter":"x == y","only_passing":true}}}`},
 			{Do: "GET /v1/config/service-resolver/web"}, {Do: "GET /v1/config/service-resolver/WEB"}, {Do: "GET /v1/config/service-resolver"}, {Do: "DELETE /v1/config/service-resolver/web"},
 		}},
 		{Name: "a terminating gateway", Steps: []Step{
@@ -168,7 +168,7 @@ func configEntryCases() []Case {
 		{Name: "cas", Steps: []Step{
 			{Do: apply + "?cas=5", Body: `{"Kind":"service-resolver","Name":"c"}`}, {Do: apply + "?cas=0", Body: `{"Kind":"service-resolver","Name":"c"}`},
 			{Do: apply + "?cas=0", Body: `{"Kind":"service-resolver","Name":"c","ConnectTimeout":"1s"}`}, {Do: "GET /v1/config/service-resolver/c", Keep: at},
-			{Do: apply + "?cas={at}", Body: `{"Kind":"service-resolver","Name":"c","DefaultSubset":""}`}, {Do: "DELETE /v1/config/service-resolver/c?cas=1"},
+			{Do: apply + "?cas={at}", Body: `{"Kind":"service-resolver","Name":"c","ConnectTimeout":"2s"}`}, {Do: "DELETE /v1/config/service-resolver/c?cas=1"},
 			{Do: "GET /v1/config/service-resolver/c", Keep: at}, {Do: "DELETE /v1/config/service-resolver/c?cas={at}"}, {Do: "DELETE /v1/config/service-resolver/c?cas={at}"},
 		}},
 		probe("a cas that is no number", apply+"?cas=x", `{"Kind":"service-resolver","Name":"c"}`),
@@ -177,11 +177,11 @@ func configEntryCases() []Case {
 		probe("no name", apply, `{"Kind":"service-resolver"}`),
 		probe("no kind", apply, `{"Name":"x"}`),
 		probe("a kind that is none", apply, `{"Kind":"zz","Name":"x"}`),
-		probe("an unknown field of an entry", apply, `{"Kind":"service-resolver","Name":"x","Nope":1}`).differing(unjudged),
 		{Name: "an entry that comes wakes who waits", Steps: []Step{
 			{Do: "GET /v1/config/service-splitter"},
 			{Do: "GET /v1/config/service-resolver"},
 			{Do: "GET /v1/config/service-resolver?index={index}&wait=10s", Meanwhile: []Step{{Do: apply, Body: `{"Kind":"service-resolver","Name":"late"}`}}},
 		}},
+		probe("an unknown field of an entry", apply, `{"Kind":"service-resolver","Name":"x","Nope":1}`).differing(unjudged),
 	}
 }

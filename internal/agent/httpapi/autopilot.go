@@ -21,8 +21,8 @@ func (h *Handler) autopilotConfiguration(w http.ResponseWriter, r *http.Request)
 	if r.Method == http.MethodGet {
 		return h.autopilotNow(h.cfg.Catalog.View())
 	}
-	var wanted consulwire.AutopilotConfiguration
-	if err := decodeAs(r, &wanted, "Error parsing autopilot config"); err != nil {
+	wanted := autopilotDefaults()
+	if err := decodeAs(r, wanted, "Error parsing autopilot config"); err != nil {
 		return nil, err
 	}
 	index, cas, err := casIndex(r)
@@ -30,7 +30,7 @@ func (h *Handler) autopilotConfiguration(w http.ResponseWriter, r *http.Request)
 		return nil, badRequest("Error parsing cas value: %v", err)
 	}
 	wanted.CreateIndex, wanted.ModifyIndex = 0, 0 // the document has them
-	content, err := json.Marshal(&wanted)
+	content, err := json.Marshal(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +63,10 @@ func casIndex(r *http.Request) (index uint64, given bool, err error) {
 func (h *Handler) autopilotNow(v catalog.View) (*consulwire.AutopilotConfiguration, error) {
 	document := v.Document(autopilotClass, autopilotName)
 	if document == nil {
-		index := v.Node(h.cfg.Node).CreateIndex
-		return &consulwire.AutopilotConfiguration{
-			CleanupDeadServers: true, LastContactThreshold: consulwire.Duration(200 * time.Millisecond), MaxTrailingLogs: 250,
-			ServerStabilizationTime: consulwire.Duration(10 * time.Second), CreateIndex: index, ModifyIndex: index,
-		}, nil
+		untouched := autopilotDefaults()
+		untouched.CreateIndex = v.Node(h.cfg.Node).CreateIndex
+		untouched.ModifyIndex = untouched.CreateIndex
+		return untouched, nil
 	}
 	var set consulwire.AutopilotConfiguration
 	if err := json.Unmarshal(document.Content, &set); err != nil {
@@ -75,4 +74,11 @@ func (h *Handler) autopilotNow(v catalog.View) (*consulwire.AutopilotConfigurati
 	}
 	set.CreateIndex, set.ModifyIndex = document.CreateIndex, document.ModifyIndex
 	return &set, nil
+}
+
+func autopilotDefaults() *consulwire.AutopilotConfiguration {
+	return &consulwire.AutopilotConfiguration{
+		CleanupDeadServers: true, LastContactThreshold: consulwire.Duration(200 * time.Millisecond), MaxTrailingLogs: 250,
+		ServerStabilizationTime: consulwire.Duration(10 * time.Second),
+	}
 }

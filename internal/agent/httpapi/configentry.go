@@ -49,15 +49,16 @@ func (h *Handler) configEntries(w http.ResponseWriter, r *http.Request) (any, er
 	}
 	return h.blocking(whole(topic), func(v catalog.View, _ *http.Request) (any, error) {
 		if named {
-			return oneConfigEntry(v, kind, name)
+			return oneConfigEntry(w, v, kind, name)
 		}
 		return allConfigEntries(v, kind)
 	})(w, r)
 }
 
-func oneConfigEntry(v catalog.View, kind, name string) (any, error) {
+func oneConfigEntry(w http.ResponseWriter, v catalog.View, kind, name string) (any, error) {
 	document := v.Document(configClass(kind), name)
 	if document == nil {
+		meta(w, v.Mark(catalog.Documents(configClass(kind))).Index, true)
 		return nil, &statusError{http.StatusNotFound, fmt.Sprintf("Config entry not found for %q / %q", kind, name)}
 	}
 	return configEntry(document)
@@ -124,12 +125,13 @@ func (h *Handler) deleteConfigEntry(r *http.Request, kind, name string) (any, er
 	if err != nil {
 		return nil, err
 	}
-	deleted := false
+	deleted := true // as Consul says it of what is not there
 	err = h.cfg.Catalog.Write(func(w *catalog.Writer) error {
-		document := w.Document(configClass(kind), name)
-		if document != nil && (!cas || document.ModifyIndex == index) {
-			deleted = w.DeleteDocument(configClass(kind), name)
+		if document := w.Document(configClass(kind), name); document != nil && cas && document.ModifyIndex != index {
+			deleted = false
+			return nil
 		}
+		w.DeleteDocument(configClass(kind), name)
 		return nil
 	})
 	if cas {
@@ -158,7 +160,10 @@ func (h *Handler) applyConfigEntry(w http.ResponseWriter, r *http.Request) (any,
 	applied := true
 	err = h.cfg.Catalog.Write(func(w *catalog.Writer) error {
 		before := w.Document(configClass(entry.kind), entry.name)
-		if cas && (before == nil && index != 0 || before != nil && before.ModifyIndex != index) {
+		switch {
+		case before != nil && bytes.Equal(before.Content, entry.content): // as Consul, which then asks for no index
+			return nil
+		case cas && (before == nil && index != 0 || before != nil && before.ModifyIndex != index):
 			applied = false
 			return nil
 		}

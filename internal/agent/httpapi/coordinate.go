@@ -14,7 +14,7 @@ func (h *Handler) coordinateEndpoints() []endpoint {
 	return []endpoint{
 		{http.MethodGet, "/v1/coordinate/datacenters", h.datacenterCoordinates},
 		{http.MethodGet, "/v1/coordinate/nodes", h.blocking(whole(catalog.Documents(catalog.Coordinates)), nodeCoordinates)},
-		{http.MethodGet, "/v1/coordinate/node/{name...}", h.blocking(whole(catalog.Documents(catalog.Coordinates)), nodeCoordinate)},
+		{http.MethodGet, "/v1/coordinate/node/{name...}", h.nodeCoordinate},
 		{http.MethodPut, "/v1/coordinate/update", h.updateCoordinate},
 	}
 }
@@ -33,16 +33,20 @@ func nodeCoordinates(v catalog.View, r *http.Request) (any, error) {
 	return all, nil
 }
 
-func nodeCoordinate(v catalog.View, r *http.Request) (any, error) {
-	document := v.Document(catalog.Coordinates, r.PathValue("name"))
-	if document == nil {
+func (h *Handler) nodeCoordinate(w http.ResponseWriter, r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	if h.cfg.Catalog.View().Document(catalog.Coordinates, name) == nil {
 		return &codedAnswer{http.StatusNotFound, nil}, nil
 	}
-	var c consulwire.NodeCoordinate
-	if err := json.Unmarshal(document.Content, &c); err != nil {
-		return nil, err
-	}
-	return []consulwire.NodeCoordinate{c}, nil
+	return h.blocking(whole(catalog.Documents(catalog.Coordinates)), func(v catalog.View, _ *http.Request) (any, error) {
+		document := v.Document(catalog.Coordinates, name)
+		if document == nil {
+			return &codedAnswer{http.StatusNotFound, nil}, nil
+		}
+		var c consulwire.NodeCoordinate
+		err := json.Unmarshal(document.Content, &c)
+		return []consulwire.NodeCoordinate{c}, err
+	})(w, r)
 }
 
 // atOrigin is where every agent begins, as sure of it as one that has never measured.
