@@ -163,7 +163,7 @@ func configEntryCases() []Case {
 		}},
 		{Name: "a terminating gateway", Steps: []Step{
 			{Do: apply, Body: `{"Kind":"terminating-gateway","Name":"gw","Services":[{"Name":"web","CAFile":"/ca","SNI":"s"}]}`},
-			{Do: "GET /v1/config/terminating-gateway", Differs: asGiven}, {Do: "DELETE /v1/config/terminating-gateway/gw"},
+			{Do: "GET /v1/config/terminating-gateway"}, {Do: "DELETE /v1/config/terminating-gateway/gw"},
 		}},
 		{Name: "cas", Steps: []Step{
 			{Do: apply + "?cas=5", Body: `{"Kind":"service-resolver","Name":"c"}`}, {Do: apply + "?cas=0", Body: `{"Kind":"service-resolver","Name":"c"}`},

@@ -237,6 +237,8 @@ func kind(d *consulwire.CheckDefinition) string {
 		return "ttl"
 	case d.TCP != "" && periodic:
 		return "tcp"
+	case d.UDP != "" && periodic:
+		return "udp"
 	case d.AliasNode != "" || d.AliasService != "":
 		return "alias"
 	case len(d.ScriptArgs) > 0 && d.DockerContainerID != "" && periodic:
