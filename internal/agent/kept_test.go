@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestKeptWithoutActingOnIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, node := range []string{"N1", "nobody"} {
-		if response, text := a.do(t, "PUT", "/v1/coordinate/update", `{"Node":"`+node+`","Coord":{"Vec":[0,0,0,0,0,0,0,1],"Error":1,"Height":0.5}}`); response.StatusCode != 200 {
+		if response, text := a.do(t, "PUT", "/v1/coordinate/update", `{"Node":"`+node+`","Coord":{"Vec":[0,0,0,0,0,0,0,1],"Error":1,"Height":0.5}}`); response.StatusCode != http.StatusOK {
 			t.Fatal(text)
 		}
 	}

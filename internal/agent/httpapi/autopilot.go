@@ -17,7 +17,7 @@ const (
 	autopilotName  = "configuration"
 )
 
-func (h *Handler) autopilotConfiguration(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) autopilotConfiguration(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Method == http.MethodGet {
 		return h.autopilotNow(h.cfg.Catalog.View())
 	}

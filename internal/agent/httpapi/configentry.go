@@ -140,7 +140,7 @@ func (h *Handler) deleteConfigEntry(r *http.Request, kind, name string) (any, er
 	return struct{}{}, failure(err)
 }
 
-func (h *Handler) applyConfigEntry(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) applyConfigEntry(_ http.ResponseWriter, r *http.Request) (any, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (h *Handler) datacenterCoordinates(http.ResponseWriter, *http.Request) (any
 }
 
 // updateCoordinate keeps the coordinate of a node that there is, and forgets that of another, as Consul does.
-func (h *Handler) updateCoordinate(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) updateCoordinate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var update struct {
 		Datacenter, Token, Node, Segment string
 		Coord                            struct {

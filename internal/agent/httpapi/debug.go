@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-	"net/http/pprof" //nolint:gosec // what it registers by itself is served nowhere
+	"net/http/pprof" // what it registers by itself is served nowhere
 	"strconv"
 	"time"
 )

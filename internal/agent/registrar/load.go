@@ -50,10 +50,15 @@ func (r *Registrar) loadService(l *load, s *consulwire.ServiceRegistration) erro
 	}
 	taken := slices.Concat(slices.Collect(maps.Values(l.instances)), r.localInstances())
 	proxy, err := r.sidecar(own.instance, s, taken)
-	if err != nil || proxy == nil {
+	if err != nil {
 		return err
 	}
-	return r.loadUnit(l, proxy)
+	for _, u := range proxy {
+		if err := r.loadUnit(l, u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Registrar) loadUnit(l *load, u *unit) error {

@@ -68,13 +68,14 @@ func (v *memberProblems) add(when bool, format string, args ...any) {
 
 // all returns the problems as one error in the form that Consul lists them in.
 func (v *memberProblems) all() error {
-	switch len(v.problems) {
-	case 0:
+	if len(v.problems) == 0 {
 		return nil
-	case 1:
-		return errors.New("1 error occurred:\n\t* " + v.problems[0] + "\n\n")
 	}
-	return fmt.Errorf("%d errors occurred:\n\t* %s\n\n", len(v.problems), strings.Join(v.problems, "\n\t* ")) //nolint:staticcheck // Consul's text
+	count := "1 error"
+	if len(v.problems) > 1 {
+		count = fmt.Sprintf("%d errors", len(v.problems))
+	}
+	return errors.New(count + " occurred:\n\t* " + strings.Join(v.problems, "\n\t* ") + "\n\n")
 }
 
 func (v *memberProblems) proxy() {

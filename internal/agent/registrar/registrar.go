@@ -70,14 +70,11 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	units := []*unit{own}
 	proxy, err := r.sidecar(own.instance, registration, r.localInstances())
 	if err != nil {
 		return err
 	}
-	if proxy != nil {
-		units = append(units, proxy)
-	}
+	units := append([]*unit{own}, proxy...)
 	if err := r.admitAll(units); err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ func (r *Registrar) unit(s *consulwire.ServiceRegistration) (*unit, error) {
 	return &unit{instance, checks}, nil
 }
 
-// sidecar returns the proxy that a service asks to have registered with it, or nil. taken are the instances whose ports
+// sidecar returns the proxy that a service asks to have registered with it, or none. taken are the instances whose ports
 // it may not be given.
-func (r *Registrar) sidecar(of *catalog.Instance, s *consulwire.ServiceRegistration, taken []*catalog.Instance) (*unit, error) {
+func (r *Registrar) sidecar(of *catalog.Instance, s *consulwire.ServiceRegistration, taken []*catalog.Instance) ([]*unit, error) {
 	if s.Connect == nil || s.Connect.SidecarService == nil {
 		return nil, nil
 	}
@@ -64,7 +64,7 @@ func (r *Registrar) sidecar(of *catalog.Instance, s *consulwire.ServiceRegistrat
 		return nil, ofSidecar(err)
 	}
 	proxy.instance.Sidecar = true
-	return proxy, nil
+	return []*unit{proxy}, nil
 }
 
 // ofSidecar returns what is wrong with a service as what is wrong with a sidecar, in Consul's words.
