@@ -28,7 +28,6 @@ const (
 	needsPeering  = "peerings between clusters, of Consul 1.14"
 	needsQueries  = "prepared queries: the agent has none"
 	needsDocker   = "checks inside of containers: the agent does not talk to Docker"
-	needsHash     = "the very hash that Consul 1.14 makes of a service; Consul 1.12 makes another one as well"
 	needsFiles    = "files of HashiCorp's repository that the module does not have"
 )
 
@@ -48,7 +47,6 @@ func suiteFailures() map[string]string {
 		needsPeering:  `Peering_GenerateToken_ExternalAddresses Peering_GenerateToken_Read_Establish_Delete`,
 		needsQueries:  `PreparedQuery`,
 		needsDocker:   `AgentChecks_Docker`,
-		needsHash:     `AgentService`,
 		needsFiles:    `ClientTLSOptions SetupTLSConfig`,
 	} {
 		for name := range strings.FieldsSeq(names) {

@@ -18,7 +18,7 @@ func takenProxy(name, id, body string) Case {
 	return Case{Name: name, Steps: []Step{
 		{Do: serviceRegister, Body: body},
 		{Do: "GET /v1/agent/services"},
-		{Do: "GET /v1/agent/service/" + id, Ignore: []string{"ContentHash"}, IgnoreHeaders: []string{"X-Consul-Contenthash"}},
+		{Do: "GET /v1/agent/service/" + id},
 		{Do: "GET /v1/health/connect/web", Until: `"Service": {`, Ignore: []string{"0.Node.Meta", "*.Checks.*.Output", "*.Checks.*.Status"}, IgnoreHeaders: backends},
 		{Do: "GET /v1/catalog/connect/WEB"},
 		{Do: "PUT /v1/agent/service/deregister/" + id},
