@@ -10,10 +10,16 @@ import (
 
 // This file is the one place where the library reads the environment; doc.go documents the variables.
 
-// readEnvironment lets the operator's variables win over options. A registry that a test has made for itself is not
-// the operator's: there the shell that the test was started from has no say.
+// hermetic reports whether the registry is one that a test has made for itself. The process is then the test's and not the
+// operator's: the shell that the test was started from has no say in the service, and signals are for the test.
+func (c *common) hermetic() bool {
+	_, ok := c.registry.(interface{ Hermetic() })
+	return ok
+}
+
+// readEnvironment lets the operator's variables win over options.
 func (c *serviceConfig) readEnvironment() {
-	if _, hermetic := c.registry.(interface{ Hermetic() }); hermetic {
+	if c.hermetic() {
 		return
 	}
 	c.address = cmp.Or(os.Getenv("PANDA_ADDR"), c.address)

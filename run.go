@@ -36,10 +36,12 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	s.config.readEnvironment()
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	defer context.AfterFunc(ctx, stop)() // from then on a signal does what it does without us
-
+	if !s.config.hermetic() {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		defer context.AfterFunc(ctx, stop)() // from then on a signal does what it does without us
+	}
 	if err := s.run(ctx); err != nil {
 		return fmt.Errorf("run service %q: %w", s.name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 
@@ -16,7 +17,12 @@ import (
 	"github.com/pandakit/panda/pandatest/internal/hellov1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("PANDATEST_WAITS") != "" {
+		waitForSignal()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // newService is what a program's main and its tests make the service with.
 func newService(options ...panda.ServiceOption) *panda.Service {

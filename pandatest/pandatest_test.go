@@ -1,10 +1,14 @@
 package pandatest_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +50,44 @@ func TestNoVariableHasASay(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
+}
+
+// waitForSignal is a test that goes on until a signal ends it.
+func waitForSignal() {
+	tb := newRecorder()
+	registry := pandatest.NewRegistry(tb)
+	running := pandatest.Run(tb, registry, newService(registry.ServiceOptions(tb)...))
+	fmt.Println(running.Addr())
+	select {}
+}
+
+// Ctrl-C ends a test, and does not drain its services while the test goes on.
+func TestASignalIsForTheTest(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be interrupted alone there")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(os.Environ(), "PANDATEST_WAITS=1")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "interrupt") {
+		t.Errorf("it ended with %v", err)
+	}
 }
 
 // Each of many tests that run at once meets its own service alone.

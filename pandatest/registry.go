@@ -20,7 +20,7 @@
 // address and clients find them by name. The test owns what it starts: when it ends, clients are closed, services
 // are drained, and a service that ended with an error fails the test. What services and clients log goes to
 // the test's log. Each test has a registry of its own, so that parallel tests never meet, and no variable of the
-// environment (PANDA_ADDR, CONSUL_HTTP_ADDR, ...) has a say.
+// environment (PANDA_ADDR, CONSUL_HTTP_ADDR, ...) has a say. A signal ends the test, as it does without services.
 //
 // [Faults] delays calls, fails them and cuts their connections, to show what a client does then.
 //
@@ -75,7 +75,7 @@ func (r *Registry) ServiceOptions(tb testing.TB) []panda.ServiceOption {
 	}
 }
 
-// Hermetic tells package panda that the environment has no say in services which use this registry.
+// Hermetic tells package panda that variables and signals of the process have no say in services which use this registry.
 func (*Registry) Hermetic() {}
 
 // Announce implements [discovery.Registry]; services call it.

@@ -75,7 +75,7 @@ func (r *Running) Stop() {
 		case r.err != nil:
 			r.tb.Error(r.err)
 		case early:
-			r.tb.Errorf("run service %q: it was stopped by a signal before the test ended", r.service)
+			r.tb.Errorf("run service %q: it ended before the test did", r.service)
 		}
 	})
 }

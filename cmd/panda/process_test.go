@@ -40,7 +40,7 @@ func lookPath(ts *testscript.TestScript, name string) string {
 // environment is the script's, as far as panda looks at it.
 func environment(ts *testscript.TestScript) []string {
 	var variables []string
-	for _, name := range []string{"CONSUL_HTTP_ADDR", "PATH", "HOME"} {
+	for _, name := range []string{"CONSUL_HTTP_ADDR", "PATH", "HOME", "XDG_RUNTIME_DIR"} {
 		variables = append(variables, name+"="+ts.Getenv(name))
 	}
 	return variables

@@ -55,10 +55,17 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CONSUL_HTTP_ADDR", "127.0.0.1:1") // nobody; a script that needs a registry starts it
+			env.Setenv("XDG_RUNTIME_DIR", filepath.Join(env.WorkDir, "run"))
 			env.Values[runningKey{}] = new(slot)
 			program, err := exec.LookPath("panda")
 			env.Setenv("BINARIES", filepath.Dir(program))
-			return err
+			return errors.Join(err, tellGoFolders(env))
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
@@ -70,6 +77,7 @@ func TestScripts(t *testing.T) {
 			"watch":     watch,
 			"process":   startProcess,
 			"ended":     ended,
+			"up":        startUp,
 		},
 	})
 }

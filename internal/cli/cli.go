@@ -10,18 +10,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pandakit/panda/internal/cli/agentcmd"
+	"github.com/pandakit/panda/internal/cli/attach"
+	"github.com/pandakit/panda/internal/cli/breaking"
 	"github.com/pandakit/panda/internal/cli/call"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
 	"github.com/pandakit/panda/internal/cli/describe"
+	"github.com/pandakit/panda/internal/cli/docs"
 	"github.com/pandakit/panda/internal/cli/doctor"
 	"github.com/pandakit/panda/internal/cli/gen"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/kv"
 	"github.com/pandakit/panda/internal/cli/leave"
+	"github.com/pandakit/panda/internal/cli/lint"
+	"github.com/pandakit/panda/internal/cli/logs"
 	"github.com/pandakit/panda/internal/cli/members"
+	"github.com/pandakit/panda/internal/cli/newcmd"
 	"github.com/pandakit/panda/internal/cli/reload"
+	"github.com/pandakit/panda/internal/cli/restart"
+	"github.com/pandakit/panda/internal/cli/scale"
 	"github.com/pandakit/panda/internal/cli/services"
+	"github.com/pandakit/panda/internal/cli/stop"
 	"github.com/pandakit/panda/internal/cli/up"
 	"github.com/pandakit/panda/internal/cli/version"
 	"github.com/pandakit/panda/internal/cli/watch"
@@ -32,17 +41,26 @@ import (
 func commands(env *command.Env) []*cobra.Command {
 	return []*cobra.Command{
 		agentcmd.New(env, consulcmd.Exec, agentOptions(env)...),
+		attach.New(env),
+		breaking.New(env),
 		call.New(env),
 		consulcmd.New(env),
 		describe.New(env),
+		docs.New(env),
 		doctor.New(env),
 		gen.New(env),
 		instances.New(env),
 		kv.New(env),
 		leave.New(env),
+		lint.New(env),
+		logs.New(env),
 		members.New(env),
+		newcmd.New(env),
 		reload.New(env),
+		restart.New(env),
+		scale.New(env),
 		services.New(env),
+		stop.New(env),
 		up.New(env),
 		version.New(env),
 		watch.New(env),

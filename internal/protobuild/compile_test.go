@@ -106,6 +106,7 @@ func TestCompileTellsAllProblemsInOrder(t *testing.T) {
 		"b.proto":      empty + "message B {\n  int32 = 1;\n  string s 2;\n}\n",
 		"c.proto":      importing("comon.proto") + "message C {}\n",
 		"d.proto":      empty + "message D {\n  /* 熊猫 */ Nothing x = 1;\n}\n",
+		"e.proto":      empty + "message E {\n    Strin a = 1;\n    int32 b = 1;\n}\n",
 		"common.proto": empty,
 	})
 	var got []string
@@ -118,6 +119,8 @@ func TestCompileTellsAllProblemsInOrder(t *testing.T) {
 		`b.proto:4:12: syntax error: expecting ';'`,
 		`c.proto:2:8: import "comon.proto" is not found; near: common.proto`,
 		`d.proto:3:12: field D.x: unknown type Nothing`,
+		`e.proto:3:5: field E.a: unknown type Strin; near: string`,
+		`e.proto:4:15: message E: fields a and b both have the same tag 1`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -153,6 +156,8 @@ func TestOneProblemEach(t *testing.T) {
 		{"no name", map[string]string{"a.proto": importing("")}, []string{`the import names no file`}},
 		{"duplicate message", map[string]string{"a.proto": empty + "message M { string s = 1; }", "b.proto": empty + "message M { string s = 1; }"}, []string{`b.proto:2:9: symbol "M" already defined at a.proto:2:9`}},
 		{"duplicate in one file", map[string]string{"a.proto": empty + "message M {}\nenum M { A = 0; }"}, []string{`a.proto:3:6: symbol "M" already defined at a.proto:2:9`}},
+		{"duplicate below a root", map[string]string{"proto/a.proto": empty + "message M {}", "proto/b.proto": empty + "message M {}"}, []string{`proto/b.proto:2:9: symbol "M" already defined at proto/a.proto:2:9`}},
+		{"one file by two names", map[string]string{"x/api/one/a.proto": importing("one/b.proto") + `import "x/api/one/b.proto";`, "x/api/one/b.proto": empty, "c.proto": empty}, []string{`x/api/one/a.proto:3:8: import "x/api/one/b.proto" is the file that is "one/b.proto" to others; name it so here too`}},
 		{"nested deeply", map[string]string{"a.proto": empty + deep}, []string{"a.proto:2:715: nested deeper than 64 levels"}},
 		{"deep option", map[string]string{"a.proto": empty + "option (x) = " + strings.Repeat("{a:", 1000)}, []string{"nested deeper than 64 levels"}},
 		{"NUL", map[string]string{"a.proto": empty + "message \x00M {}"}, []string{"a.proto:2:9: the file holds a NUL character"}},

@@ -129,7 +129,7 @@ func (w *walker) checkRoot(root string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open %s: %w", w.dir, cause(err))
 	}
-	defer sandbox.Close()
+	defer func() { _ = sandbox.Close() }() // only looked at
 	info, err := sandbox.Stat(at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -146,17 +146,13 @@ func (w *walker) checkRoot(root string) (string, error) {
 func (w *walker) walk(folders ...string) (own, other []string, err error) {
 	for _, folder := range folders {
 		start := filepath.Join(w.dir, filepath.FromSlash(folder))
-		err := filepath.WalkDir(start, func(name string, entry fs.DirEntry, err error) error {
+		err := fs.WalkDir(os.DirFS(start), ".", func(name string, entry fs.DirEntry, err error) error {
+			relative := path.Join(folder, name)
 			if err != nil {
-				return fmt.Errorf("look for .proto files in %s: %w", name, cause(err))
+				return fmt.Errorf("look for .proto files in %s: %w", filepath.Join(w.dir, filepath.FromSlash(relative)), cause(err))
 			}
-			relative, err := filepath.Rel(w.dir, name)
-			if err != nil {
-				return err
-			}
-			relative = filepath.ToSlash(relative)
 			if entry.IsDir() {
-				return w.enter(name, relative, name == start)
+				return w.enter(relative, name == ".")
 			}
 			if path.Ext(relative) != ".proto" || w.excluded(relative) {
 				return nil
@@ -180,7 +176,7 @@ func (w *walker) walk(folders ...string) (own, other []string, err error) {
 }
 
 // enter decides whether a folder is looked into.
-func (w *walker) enter(name, relative string, start bool) error {
+func (w *walker) enter(relative string, start bool) error {
 	if w.folders++; w.folders > MaxFolders {
 		return fmt.Errorf("look for .proto files in %s: more than %d folders; name a folder within", w.dir, MaxFolders)
 	}
@@ -191,6 +187,7 @@ func (w *walker) enter(name, relative string, start bool) error {
 	if base[0] == '.' || base[0] == '_' || slices.Contains([]string{"vendor", "node_modules", "testdata"}, base) || w.excluded(relative) {
 		return fs.SkipDir
 	}
+	name := filepath.Join(w.dir, filepath.FromSlash(relative))
 	if _, err := os.Lstat(filepath.Join(name, "go.mod")); err == nil {
 		w.modules = append(w.modules, name)
 		return fs.SkipDir
@@ -330,7 +327,7 @@ func importsOf(file string) []string {
 	if err != nil {
 		return nil
 	}
-	found, _ := fastscan.Scan(file, bytes.NewReader(content)) //nolint:errcheck // what was found before an error counts
+	found, _ := fastscan.Scan(file, bytes.NewReader(content)) // what was found before an error counts
 	var names []string
 	for _, imp := range found.Imports {
 		names = append(names, imp.Path)

@@ -22,84 +22,87 @@ func importing(names ...string) string {
 	return text
 }
 
+// conventions are folders without settings, and the roots and files that they have.
+var conventions = []struct {
+	name  string
+	files map[string]string
+	roots []string
+	want  []string
+}{
+	{
+		"a folder proto",
+		map[string]string{"proto/hello/v1/hello.proto": importing("common/v1/a.proto"), "proto/common/v1/a.proto": empty},
+		[]string{"proto"},
+		[]string{"common/v1/a.proto", "hello/v1/hello.proto"},
+	},
+	{
+		"none",
+		map[string]string{"api/v1/a.proto": empty, "b.proto": importing("api/v1/a.proto")},
+		[]string{"."},
+		[]string{"api/v1/a.proto", "b.proto"},
+	},
+	{
+		"proto is part of the names",
+		map[string]string{"proto/a.proto": importing("proto/b.proto"), "proto/b.proto": empty},
+		[]string{"."},
+		[]string{"proto/a.proto", "proto/b.proto"},
+	},
+	{
+		"a folder proto for each service",
+		map[string]string{
+			"srv/proto/hello/v1/a.proto": importing("hello/v1/b.proto"), "srv/proto/hello/v1/b.proto": empty,
+			"web/proto/page/v1/c.proto": empty,
+		},
+		[]string{"srv/proto", "web/proto"},
+		[]string{"hello/v1/a.proto", "hello/v1/b.proto", "page/v1/c.proto"},
+	},
+	{
+		"roots that only imports show",
+		map[string]string{
+			"x/api/one/a.proto": importing("one/b.proto"), "x/api/one/b.proto": empty,
+			"y/idl/two/c.proto": importing("two/d.proto"), "y/idl/two/d.proto": empty,
+			"e.proto": empty,
+		},
+		[]string{"x/api", "y/idl", "."},
+		[]string{"e.proto", "one/a.proto", "one/b.proto", "two/c.proto", "two/d.proto"},
+	},
+	{
+		"the nearest of two that fit",
+		map[string]string{
+			"x/a/m.proto": importing("n/t.proto"), "x/n/t.proto": empty, "z/n/t.proto": empty,
+		},
+		[]string{"x", "."},
+		[]string{"a/m.proto", "n/t.proto", "z/n/t.proto"},
+	},
+	{
+		"third party files are imported only",
+		map[string]string{
+			"a.proto": importing("other/o.proto", "google/api/http.proto"), "third_party/other/o.proto": empty,
+			"third_party/google/api/http.proto": "syntax = \"proto3\"; package google.api;",
+		},
+		[]string{"third_party", "."},
+		[]string{"a.proto"},
+	},
+	{
+		"what is not looked into",
+		map[string]string{
+			"a.proto": empty, "vendor/v.proto": empty, "x/node_modules/n.proto": empty, ".git/g.proto": empty,
+			"testdata/t.proto": empty, "_old/o.proto": empty, "mod/go.mod": "module m", "mod/m.proto": empty, "x/readme.txt": "",
+		},
+		[]string{"."},
+		[]string{"a.proto"},
+	},
+	{
+		"a file that is no protobuf",
+		map[string]string{"proto/a.proto": "<html>", "proto/b.proto": "import \"unclosed"},
+		[]string{"proto"},
+		[]string{"a.proto", "b.proto"},
+	},
+}
+
 func TestFindByConvention(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name  string
-		files map[string]string
-		roots []string
-		want  []string
-	}{
-		{
-			"a folder proto",
-			map[string]string{"proto/hello/v1/hello.proto": importing("common/v1/a.proto"), "proto/common/v1/a.proto": empty},
-			[]string{"proto"},
-			[]string{"common/v1/a.proto", "hello/v1/hello.proto"},
-		},
-		{
-			"none",
-			map[string]string{"api/v1/a.proto": empty, "b.proto": importing("api/v1/a.proto")},
-			[]string{"."},
-			[]string{"api/v1/a.proto", "b.proto"},
-		},
-		{
-			"proto is part of the names",
-			map[string]string{"proto/a.proto": importing("proto/b.proto"), "proto/b.proto": empty},
-			[]string{"."},
-			[]string{"proto/a.proto", "proto/b.proto"},
-		},
-		{
-			"a folder proto for each service",
-			map[string]string{
-				"srv/proto/hello/v1/a.proto": importing("hello/v1/b.proto"), "srv/proto/hello/v1/b.proto": empty,
-				"web/proto/page/v1/c.proto": empty,
-			},
-			[]string{"srv/proto", "web/proto"},
-			[]string{"hello/v1/a.proto", "hello/v1/b.proto", "page/v1/c.proto"},
-		},
-		{
-			"roots that only imports show",
-			map[string]string{
-				"x/api/one/a.proto": importing("one/b.proto"), "x/api/one/b.proto": empty,
-				"y/idl/two/c.proto": importing("two/d.proto"), "y/idl/two/d.proto": empty,
-				"e.proto": empty,
-			},
-			[]string{"x/api", "y/idl", "."},
-			[]string{"e.proto", "one/a.proto", "one/b.proto", "two/c.proto", "two/d.proto"},
-		},
-		{
-			"the nearest of two that fit",
-			map[string]string{
-				"x/a/m.proto": importing("n/t.proto"), "x/n/t.proto": empty, "z/n/t.proto": empty,
-			},
-			[]string{"x", "."},
-			[]string{"a/m.proto", "n/t.proto", "z/n/t.proto"},
-		},
-		{
-			"third party files are imported only",
-			map[string]string{
-				"a.proto": importing("other/o.proto", "google/api/http.proto"), "third_party/other/o.proto": empty,
-				"third_party/google/api/http.proto": "syntax = \"proto3\"; package google.api;",
-			},
-			[]string{"third_party", "."},
-			[]string{"a.proto"},
-		},
-		{
-			"what is not looked into",
-			map[string]string{
-				"a.proto": empty, "vendor/v.proto": empty, "x/node_modules/n.proto": empty, ".git/g.proto": empty,
-				"testdata/t.proto": empty, "_old/o.proto": empty, "mod/go.mod": "module m", "mod/m.proto": empty, "x/readme.txt": "",
-			},
-			[]string{"."},
-			[]string{"a.proto"},
-		},
-		{
-			"a file that is no protobuf",
-			map[string]string{"proto/a.proto": "<html>", "proto/b.proto": "import \"unclosed"},
-			[]string{"proto"},
-			[]string{"a.proto", "b.proto"},
-		},
-	} {
+	for _, test := range conventions {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			dir := tree(t, test.files)
@@ -181,5 +184,21 @@ func TestModules(t *testing.T) {
 	want := []string{dir, filepath.Join(dir, "a"), filepath.Join(dir, "a", "deep")}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestFindFollowsALinkToTheFolderItself(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, map[string]string{"proto/a.proto": empty})
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	src, err := protobuild.Find(link, protobuild.Settings{})
+	if err != nil || src.Dir != link || !slices.Equal(src.Files, []string{"a.proto"}) {
+		t.Fatalf("got %+v, %v", src, err)
+	}
+	if c, err := protobuild.Compile(t.Context(), src); err != nil || len(c.Files) != 1 {
+		t.Errorf("compile: %v", err)
 	}
 }

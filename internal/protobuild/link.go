@@ -44,7 +44,7 @@ func (c *compilation) link(ctx context.Context) ([]protoreflect.FileDescriptor, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if u.ready == nil && !u.broken {
+		if u.ready == nil && u.parsed != nil {
 			c.guard(u, func() { c.linkUnit(u, symbols) })
 		}
 	}
@@ -68,6 +68,8 @@ func (o *order) visit(u *unit) {
 			u.broken = true
 		case next.absent && !o.c.reader.own[imp.name]:
 			o.c.problemAt(u, imp.offset, o.c.reader.missing(imp.name))
+		case next.same != nil:
+			o.c.problemAt(u, imp.offset, fmt.Sprintf("import %q is the file that is %q to others; name it so here too", imp.name, next.same.name))
 		case o.state[next] == open:
 			o.c.problemAt(u, imp.offset, "import cycle: "+o.circle(next))
 		case o.state[next] == unseen:
@@ -106,6 +108,9 @@ func (c *compilation) linkUnit(u *unit, symbols *linker.Symbols) {
 	result, err := linker.Link(u.parsed, deps, symbols, handler)
 	if err != nil {
 		c.fatal(u, err)
+		return
+	}
+	if u.broken {
 		return
 	}
 	var interpret []options.InterpreterOption

@@ -19,6 +19,8 @@ import (
 	"github.com/bufbuild/protocompile/parser"
 	"github.com/bufbuild/protocompile/reporter"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/pandakit/panda/internal/nearname"
 )
 
 // unit is one file on its way to a descriptor.
@@ -31,6 +33,7 @@ type unit struct {
 	ready   linker.File // set without parsing for files that are part of this program, else by linking
 	broken  bool        // it has a problem, or imports what has
 	absent  bool        // no root has it
+	same    *unit       // the unit of this file under another name; nil when this is the first
 }
 
 type imported struct {
@@ -42,6 +45,7 @@ type imported struct {
 type compilation struct {
 	reader *reader
 	units  map[string]*unit
+	places map[string]*unit // by the path of the file
 
 	mu       sync.Mutex
 	problems []Problem
@@ -57,13 +61,17 @@ func Compile(ctx context.Context, src *Source) (*Compiled, error) {
 		return nil, err
 	}
 	defer r.close()
-	c := &compilation{reader: r, units: map[string]*unit{}}
+	c := &compilation{reader: r, units: map[string]*unit{}, places: map[string]*unit{}}
 	if err := c.parseAll(ctx); err != nil {
 		return nil, err
 	}
 	files, err := c.link(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if len(c.problems) == 0 && len(files) < len(src.Files) {
+		return nil, fmt.Errorf("compile %s: %d of %d files cannot be compiled, and the compiler does not say why",
+			src.Dir, len(src.Files)-len(files), len(src.Files)) // never so, but better than code for a part
 	}
 	if len(c.problems) > 0 {
 		return nil, &ProblemsError{withoutConsequences(sorted(c.problems))}
@@ -95,7 +103,7 @@ func withoutConsequences(problems []Problem) []Problem {
 		if match == nil {
 			return false
 		}
-		for parent, _, ok := cutLast(match[1]); ok; parent, _, ok = cutLast(parent) {
+		for parent, ok := parentOf(match[1]); ok; parent, ok = parentOf(parent) {
 			if taken[p.File+":"+parent] {
 				return true
 			}
@@ -104,13 +112,10 @@ func withoutConsequences(problems []Problem) []Problem {
 	})
 }
 
-// cutLast splits a name at its last dot.
-func cutLast(name string) (parent, last string, ok bool) {
+// parentOf returns a name up to its last dot.
+func parentOf(name string) (string, bool) {
 	i := strings.LastIndexByte(name, '.')
-	if i < 0 {
-		return "", name, false
-	}
-	return name[:i], name[i+1:], true
+	return name[:max(i, 0)], i >= 0
 }
 
 // parseAll reads the source's files, then what those import, until nothing new is named.
@@ -138,6 +143,11 @@ func (c *compilation) parseAll(ctx context.Context) error {
 		}
 		if err := group.Wait(); err != nil {
 			return err
+		}
+		for _, u := range level {
+			if u.same = c.places[u.shown]; u.same == nil {
+				c.places[u.shown] = u
+			}
 		}
 		next = c.named(level)
 	}
@@ -205,18 +215,15 @@ func (c *compilation) parseContent(u *unit) {
 		u.broken = true
 		return
 	}
-	result, err := parser.ResultFromAST(file, true, handler)
-	if err != nil || u.broken {
-		u.broken = true
-		return
+	if u.parsed, err = parser.ResultFromAST(file, true, handler); err != nil {
+		u.broken = true // its syntax is right, so that its names can be looked up all the same
 	}
-	u.parsed = result
 }
 
 // guard turns a panic of the parser or linker, which read what strangers wrote, into a problem of the file.
 func (c *compilation) guard(u *unit, do func()) {
 	defer func() {
-		if r := recover(); r != nil {
+		if r := recover(); r != nil && !u.broken { // what is broken may confuse the linker
 			c.problem(u, Problem{File: u.shown, Message: fmt.Sprintf("the compiler stumbles over this file: %v", r)})
 		}
 	}()
@@ -252,9 +259,54 @@ func (c *compilation) report(u *unit, err reporter.ErrorWithPos) {
 	if strings.HasPrefix(text, "syntax error: unexpected error") {
 		return // the scanner has told what it is
 	}
+	offset := err.GetPosition().Offset
+	if text == "invalid character" && offset < len(at.content) {
+		if before, _ := utf8.DecodeLastRune(at.content[:offset]); offset > 0 && before >= utf8.RuneSelf {
+			return // the first of several has been told
+		}
+		r, _ := utf8.DecodeRune(at.content[offset:])
+		text = fmt.Sprintf("invalid character %q; names have letters from a to z, digits and _", r)
+	}
 	text = strings.ReplaceAll(text, "unexpected $end", "unexpected end of file")
-	c.problem(at, at.at(err.GetPosition().Offset, text))
+	text = elsewhere.ReplaceAllStringFunc(text, func(place string) string {
+		match := elsewhere.FindStringSubmatch(place)
+		if other := c.units[match[1]]; other != nil {
+			return " at " + other.shown + match[2]
+		}
+		return place
+	})
+	if match := unknownType.FindStringSubmatch(text); match != nil {
+		if near := nearname.Of(match[1], at.types()); len(near) > 0 {
+			text += "; near: " + strings.Join(near, ", ")
+		}
+	}
+	c.problem(at, at.at(offset, text))
 }
+
+var unknownType = regexp.MustCompile(`: unknown type ([^\s]+)$`)
+
+// scalars are the types that need no definition.
+var scalars = []string{
+	"double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
+	"bool", "string", "bytes",
+}
+
+// types are the names that a field of the file may have meant as its type: scalars and what the file defines at its top.
+func (u *unit) types() []string {
+	names := slices.Clone(scalars)
+	if u.parsed != nil {
+		for _, m := range u.parsed.FileDescriptorProto().GetMessageType() {
+			names = append(names, m.GetName())
+		}
+		for _, e := range u.parsed.FileDescriptorProto().GetEnumType() {
+			names = append(names, e.GetName())
+		}
+	}
+	return names
+}
+
+// elsewhere is where the linker names a place of another file, which it calls as imports do.
+var elsewhere = regexp.MustCompile(` at ([^\s"]+\.proto)(:\d+:\d+)`)
 
 func (c *compilation) problemAt(u *unit, offset int, text string) { c.problem(u, u.at(offset, text)) }
 

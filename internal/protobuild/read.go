@@ -77,7 +77,7 @@ func openSandbox(dir, root string) (openRoot, error) {
 
 func (r *reader) close() {
 	for _, root := range r.roots {
-		root.dir.Close()
+		_ = root.dir.Close() // only read
 	}
 }
 
@@ -164,16 +164,26 @@ func (r *reader) missing(name string) string {
 	return text + " below " + strings.Join(shown, ", ")
 }
 
-// near returns names of files that a wrong import may have meant: of the same base name first, else near ones.
+// near returns names of files that a wrong import may have meant: of the same base name first, then like ones of
+// the same folder, which most of a path's letters say, then near ones.
 func (r *reader) near(name string) []string {
 	known := slices.Concat(r.src.Files, standardNames())
 	slices.Sort(known)
 	known = slices.Compact(known)
-	var same []string
+	var same, siblings []string
 	for _, k := range known {
+		if path.Dir(k) == path.Dir(name) {
+			siblings = append(siblings, path.Base(k))
+		}
 		if path.Base(k) == path.Base(name) && len(same) < nearname.Most && !slices.Contains(same, k) {
 			same = append(same, k)
 		}
+	}
+	if len(same) > 0 {
+		return same
+	}
+	for _, base := range nearname.Of(path.Base(name), siblings) {
+		same = append(same, path.Join(path.Dir(name), base))
 	}
 	if len(same) > 0 {
 		return same

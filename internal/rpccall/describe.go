@@ -360,13 +360,15 @@ func (s *excerpt) needed(asked protoreflect.MessageDescriptor, more ...protorefl
 	for _, m := range more {
 		need(m)
 	}
-	for i := 0; i < len(todo); i++ {
-		if i == typesShown {
-			fmt.Fprintf(&s.text, "\n// And more types; describe them by name: %s, ...\n", todo[i].FullName())
+	for shown := 0; len(todo) > 0; shown++ {
+		next := todo[0]
+		todo = todo[1:]
+		if shown == typesShown {
+			fmt.Fprintf(&s.text, "\n// And more types; describe them by name: %s, ...\n", next.FullName())
 			return
 		}
-		s.add(todo[i])
-		if m, ok := todo[i].(protoreflect.MessageDescriptor); ok {
+		s.add(next)
+		if m, ok := next.(protoreflect.MessageDescriptor); ok {
 			uses(m, need)
 		}
 	}

@@ -30,7 +30,7 @@ type Histogram struct {
 // Add counts a duration; a negative one is 0.
 func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
-	bucket := bucketOf(uint64(d)) //nolint:gosec // it is not negative
+	bucket := bucketOf(uint64(d))
 	if bucket >= len(h.counts) {
 		h.counts = append(h.counts, make([]uint32, bucket+1-len(h.counts))...)
 	}

@@ -1,7 +1,6 @@
 package rpccall
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -150,7 +149,7 @@ func TestAnswersDoNotSteerATerminal(t *testing.T) {
 	if err := json.Unmarshal([]byte(got), &back); err != nil || back.Msg != "你好,"+nasty {
 		t.Errorf("it means %q, %v", back.Msg, err)
 	}
-	if bytes.ContainsAny([]byte(Printable(nasty)), "\x1b\x7f\u009b\u202e") {
+	if strings.ContainsAny(Printable(nasty), "\x1b\x7f\u009b\u202e") {
 		t.Errorf("got %q", Printable(nasty))
 	}
 }

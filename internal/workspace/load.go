@@ -71,7 +71,7 @@ func Load(ctx context.Context, folders []Folder, environ []string) (*Workspace, 
 	if err := l.checkNames(); err != nil {
 		return nil, err
 	}
-	return &Workspace{Services: inOrder(l.services)}, nil
+	return &Workspace{Services: inOrder(l.services), Folders: l.folders}, nil
 }
 
 // loader gathers the services of several folders.
@@ -79,6 +79,7 @@ type loader struct {
 	ctx      context.Context //nolint:containedctx // of one call
 	environ  []string
 	services []*Service
+	folders  []string
 	dirs     map[string]bool // of the services, for folders that overlap
 }
 
@@ -87,6 +88,7 @@ func (l *loader) load(folder Folder) error {
 	if err != nil {
 		return err
 	}
+	l.folders = append(l.folders, root)
 	programs, err := find.Programs(l.ctx, root, l.environ)
 	if missing, ok := errors.AsType[*find.NoModuleError](err); ok {
 		missing.Folder = folder.Shown

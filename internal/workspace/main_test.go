@@ -91,6 +91,7 @@ type stage struct {
 	registry *health.Registry
 	address  string // of the agent
 	config   workspace.Config
+	runner   *workspace.Runner
 	stop     context.CancelFunc
 	kill     chan struct{}
 	result   chan error
@@ -135,13 +136,19 @@ func (s *stage) run(services ...*workspace.Service) {
 	for _, service := range services {
 		s.config.Binaries[service.Name] = standin.binary
 	}
+	s.begin(&workspace.Workspace{Services: services})
+}
+
+// begin runs a workspace.
+func (s *stage) begin(w *workspace.Workspace) {
+	s.t.Helper()
+	s.runner = workspace.NewRunner(w, s.config)
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w := &workspace.Workspace{Services: services}
-		s.result <- w.Run(ctx, s.config, s.kill)
+		s.result <- s.runner.Run(ctx, s.kill)
 	}()
 	s.t.Cleanup(func() {
 		s.stop()

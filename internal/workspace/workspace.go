@@ -5,6 +5,7 @@ package workspace
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/pandakit/panda/internal/workspace/config"
@@ -22,6 +23,7 @@ type Service struct {
 	Args     []string
 	After    []string // names of services that are to be ready before it is started
 	Oneshot  bool
+	Debugger *Debugger // nil: it runs by itself
 
 	file *config.File // that names it, or nil
 	pos  config.Pos   // in file
@@ -38,8 +40,37 @@ func (s *Service) Label(n int) string {
 	return s.InstanceID(n)
 }
 
+// Debugger is a program that runs a service and takes a debugger's client.
+type Debugger struct {
+	Path    string // of dlv
+	Address string // that it listens on, host:port
+}
+
+// command is how an executable is run under the debugger: at once, whether a client is there or not.
+func (d *Debugger) command(binary string, args []string) (path string, arguments []string) {
+	return d.Path, slices.Concat([]string{
+		"exec", "--headless", "--listen=" + d.Address, "--api-version=2", "--accept-multiclient", "--continue", binary, "--",
+	}, args)
+}
+
 // Workspace is the services of one or several folders, each after those it waits for.
-type Workspace struct{ Services []*Service }
+type Workspace struct {
+	Services []*Service
+	Folders  []string // that were loaded, absolute and free of symbolic links
+}
+
+// Debug makes a service, which must run once, run under a debugger.
+func (w *Workspace) Debug(name string, d Debugger) error {
+	s := w.Service(name)
+	switch {
+	case s == nil:
+		return &UnknownServiceError{name, w.names()}
+	case s.Replicas > 1:
+		return fmt.Errorf("debug %s: it runs %d times, and only one instance can be debugged; add --replicas %s=1", name, s.Replicas, name)
+	}
+	s.Debugger = &d
+	return nil
+}
 
 // Instances returns how many instances there are in all.
 func (w *Workspace) Instances() int {
@@ -59,6 +90,17 @@ func (w *Workspace) Labels() []string {
 		}
 	}
 	return labels
+}
+
+// ServiceOf returns the name of the service whose instance has the label, "" when there is none.
+func (w *Workspace) ServiceOf(label string) string {
+	if w.Service(label) != nil {
+		return label
+	}
+	if name := nameOf(label); w.Service(name) != nil {
+		return name
+	}
+	return ""
 }
 
 // Service returns the service of that name, or nil.
@@ -85,6 +127,9 @@ func (w *Workspace) Scale(name string, replicas int) error {
 	s.Replicas = replicas
 	return nil
 }
+
+// Unknown returns the error for a name that is no service's.
+func (w *Workspace) Unknown(name string) error { return &UnknownServiceError{name, w.names()} }
 
 func (w *Workspace) names() []string {
 	names := make([]string, 0, len(w.Services))

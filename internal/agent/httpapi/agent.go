@@ -31,7 +31,7 @@ func (h *Handler) agentEndpoints() []endpoint {
 	}
 }
 
-func (h *Handler) registerService(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) registerService(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.ServiceRegistration
 	if err := decode(r, &registration); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (h *Handler) deregisterService(_ http.ResponseWriter, r *http.Request) (any
 	return nil, h.cfg.Registrar.Deregister(r.PathValue("id"))
 }
 
-func (h *Handler) registerCheck(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) registerCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var registration consulwire.CheckRegistration
 	if err := decode(r, &registration); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (h *Handler) renew(status string) func(http.ResponseWriter, *http.Request) 
 	}
 }
 
-func (h *Handler) updateCheck(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) updateCheck(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var update consulwire.CheckUpdate
 	if err := decode(r, &update); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 
 // register writes a node, an instance and checks to the catalog itself: for machines and services that have no agent.
 // What the agent has registered of its own stays as it is.
-func (h *Handler) register(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) register(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var wanted consulwire.CatalogRegistration
 	if err := decode(r, &wanted); err != nil {
 		return nil, err
@@ -253,7 +253,7 @@ func kind(d *consulwire.CheckDefinition) string {
 
 // deregister removes an instance, a check or a whole node from the catalog. What is not there is removed already;
 // what the agent itself has registered would be put back, and stays.
-func (h *Handler) deregister(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) deregister(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var wanted consulwire.CatalogDeregistration
 	if err := decode(r, &wanted); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func (h *Handler) eventEndpoints() []endpoint {
 // eventVersion is that of the form of events.
 const eventVersion = 1
 
-func (h *Handler) fireEvent(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) fireEvent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	query := r.URL.Query()
 	fired := &consulwire.UserEvent{
 		ID: newUUID(), Name: r.PathValue("name"), Version: eventVersion,

@@ -52,7 +52,7 @@ func removePeer(_ http.ResponseWriter, r *http.Request) (any, error) {
 const mostRelays = 5
 
 // keyring answers as an agent whose gossip is not encrypted: this one has none.
-func (h *Handler) keyring(w http.ResponseWriter, r *http.Request) (any, error) {
+func (h *Handler) keyring(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if r.Method != http.MethodGet {
 		var change struct {
 			Key, Token  string

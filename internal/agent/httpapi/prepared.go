@@ -24,7 +24,7 @@ func (h *Handler) preparedQueries(w http.ResponseWriter, r *http.Request) (any, 
 	return h.blocking(whole(catalog.Services), func(catalog.View, *http.Request) (any, error) { return []struct{}{}, nil })(w, r)
 }
 
-func createPreparedQuery(w http.ResponseWriter, r *http.Request) (any, error) {
+func createPreparedQuery(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var query map[string]any
 	if err := decode(r, &query); err != nil {
 		return nil, err

@@ -93,7 +93,8 @@ func (s *Store) files() (f found, err error) {
 	if name := f.gap(s.mark, used); name != "" {
 		return f, s.missing(name)
 	}
-	return f, s.leaveOutUnfinished(&f, used)
+	err = s.leaveOutUnfinished(&f, used)
+	return f, err
 }
 
 // gap names a file that must be there and is not, or is "". A folder that was used has a journal.

@@ -210,7 +210,7 @@ func TestOlderFolder(t *testing.T) {
 // interrupted is none.
 func TestUsedFolderIsNotStartedEmpty(t *testing.T) {
 	for _, older := range []bool{false, true} {
-		for size := -1; size < headerSize; size++ {
+		for _, size := range []int{-1, 0, 20, headerSize - 1} {
 			dir := t.TempDir()
 			s := mustOpenFolder(t, dir)
 			if err := errors.Join(write(s.catalog, 1), s.Close()); err != nil {
@@ -237,7 +237,7 @@ func TestUsedFolderIsNotStartedEmpty(t *testing.T) {
 			}
 		}
 	}
-	for size := range headerSize {
+	for _, size := range []int{0, 20, headerSize - 1} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, journalName(1)), make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)

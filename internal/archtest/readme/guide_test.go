@@ -3,6 +3,7 @@
 package readme
 
 import (
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -71,17 +72,23 @@ func TestGuideIsFollowed(t *testing.T) {
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var ports []string
+	var held []io.Closer // until all are found, so that none comes twice
+	defer func() {
+		for _, h := range held {
+			_ = h.Close() // nobody has connected
+		}
+	}()
 	for range 100 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close() // with the others, so that none comes twice
+		held = append(held, listener)
 		packets, err := net.ListenPacket("udp", listener.Addr().String())
 		if err != nil {
 			continue
 		}
-		defer packets.Close()
+		held = append(held, packets)
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)

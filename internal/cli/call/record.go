@@ -151,7 +151,7 @@ func (c *caller) take(cmd *cobra.Command, e history.Entry) error {
 	}
 	for _, key := range e.Withheld {
 		if !given[key] {
-			return fmt.Errorf("metadata %s was not kept, because it looks like a credential; give it again with -H %s=...", key, key)
+			return fmt.Errorf("metadata %s was not kept, because it looks like a credential; give it again with -H %s=VALUE", key, key)
 		}
 	}
 	for _, pair := range e.Metadata {

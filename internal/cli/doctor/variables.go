@@ -19,6 +19,7 @@ func known() map[string]func(value string) error {
 		"PANDA_ADDR":      hostPort,
 		"PANDA_ADVERTISE": hostMaybePort,
 		"PANDA_INSTANCE":  anything,
+		"PANDA_HISTORY":   anything,
 		consulcmd.Mark:    anything,
 	}
 }

@@ -78,6 +78,9 @@ func run(ctx context.Context, env *command.Env, o Options, asJSON bool, paths []
 	if o.Timeout < time.Millisecond {
 		return command.Usagef("--timeout %v: want a duration above 0", o.Timeout)
 	}
+	if o.Check && o.Pin {
+		return command.Usagef("--check and --pin: one writes nothing, the other go.mod; give one of them")
+	}
 	projects, err := Projects(env, paths...)
 	if err != nil {
 		if _, none := errors.AsType[*protobuild.NoFilesError](err); none {
@@ -120,7 +123,7 @@ func tell(env *command.Env, o Options, result Result) error {
 		}
 	}
 	if result.Changed() == 0 {
-		fmt.Fprintf(env.Stdout, "up to date: %s from %s\n", amount(len(result.Files), "file"), amount(result.Sources, ".proto file"))
+		fmt.Fprintf(env.Stdout, "up to date: %s from %s\n", command.Count(len(result.Files), "file"), command.Count(result.Sources, ".proto file"))
 	}
 	return stale(o, result)
 }

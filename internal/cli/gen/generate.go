@@ -65,12 +65,20 @@ func (e *ProblemsError) Error() string {
 	for _, p := range e.Problems {
 		files[p.Path] = true
 	}
-	return fmt.Sprintf("%s in %s", amount(len(e.Problems), "problem"), amount(len(files), ".proto file"))
+	return fmt.Sprintf("%s in %s", command.Count(len(e.Problems), "problem"), command.Count(len(files), ".proto file"))
 }
 
-// Write prints each problem as file:line:col: message, with its line and a caret, as the user sees the files from env.Dir.
+// shownProblems bounds what is printed; with more, there is one cause, or a file that is no protobuf.
+const shownProblems = 100
+
+// Write prints each problem as file:line:col: message, with its line and a caret, as the user sees the files from
+// env.Dir. Of more than a hundred it prints a hundred.
 func (e *ProblemsError) Write(env *command.Env) {
-	for _, p := range e.Problems {
+	for i, p := range e.Problems {
+		if i == shownProblems {
+			fmt.Fprintf(env.Stderr, "and %d more problems\n", len(e.Problems)-i)
+			return
+		}
 		fmt.Fprint(env.Stderr, p.told(env)+"\n"+p.Excerpt())
 	}
 }
@@ -83,7 +91,8 @@ func (p Problem) told(env *command.Env) string {
 }
 
 // Generate writes the generated code of all .proto files at and below dir, as panda.yaml and go.mod say. A folder
-// without .proto files is not an error; the result is then empty. Nothing is written unless everything can be.
+// without .proto files is not an error; the result is then empty. Nothing is written unless all of them compile
+// and every plugin has done its work; the files of a module are then put in place together, or none.
 //
 // The error is a *[ProblemsError] when .proto files are wrong, and a *[generate.UnpinnedError] when go.mod does not
 // name the plugins for Go.
@@ -266,11 +275,4 @@ func explain(err error) error {
 		return command.Advise(err, "or let panda add what is missing: panda gen --pin")
 	}
 	return err
-}
-
-func amount(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -66,7 +66,7 @@ func openRegistry(ctx context.Context, env *command.Env, o options) (*registry, 
 func (r *registry) startOrUse(ctx context.Context, env *command.Env, port int) error {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	logger := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	a, err := agent.New(agent.Config{HTTPAddr: address, Logger: logger})
+	a, err := agent.New(agent.Config{HTTPAddr: address, Logger: logger, UI: true})
 	switch {
 	case err == nil:
 		r.origin, r.address = started, a.Addr().String()
@@ -126,7 +126,27 @@ func (r *registry) environ() []string {
 	if r.address == "" {
 		return nil
 	}
-	return []string{"CONSUL_HTTP_ADDR=" + r.address}
+	environ := []string{"CONSUL_HTTP_ADDR=" + r.address}
+	if r.origin == started {
+		environ = append(environ, "CONSUL_HTTP_SSL=false") // whatever is asked of the registry that is otherwise used
+	}
+	return environ
+}
+
+// listen is the address of instances: loopback, unless the registry is elsewhere and so are those who ask it.
+func (r *registry) listen() string {
+	if r.health.OnLoopback() {
+		return "127.0.0.1:0"
+	}
+	return ":0"
+}
+
+// page is where people look at the agent that was started; "" when it was not, as another one may have no pages.
+func (r *registry) page() string {
+	if r.origin != started {
+		return ""
+	}
+	return "http://" + r.address + "/ui/"
 }
 
 func (r *registry) close() {

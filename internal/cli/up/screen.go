@@ -12,6 +12,7 @@ import (
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
 	"github.com/pandakit/panda/internal/workspace/logs"
+	"github.com/pandakit/panda/internal/workspace/tail"
 )
 
 // screen is all that the user sees: notes of panda's own among the logs of the services.
@@ -21,6 +22,10 @@ type screen struct {
 	work     *workspace.Workspace
 	began    time.Time
 	registry *registry
+	lines    *tail.Store
+	keys     bool // are taken from a terminal
+
+	unpinned bool // that code is not generated was told; of the goroutine that reloads
 
 	background sync.WaitGroup // of what asks services before it prints
 	mu         sync.Mutex
@@ -28,10 +33,12 @@ type screen struct {
 }
 
 func newScreen(env *command.Env, work *workspace.Workspace, began time.Time) *screen {
-	return &screen{
+	s := &screen{
 		Merger: logs.New(env.Stdout, work.Labels(), env.Color), env: env, work: work, began: began,
-		addresses: make(map[string]string),
+		lines: new(tail.Store), addresses: make(map[string]string),
 	}
+	s.Keep = keep(work, s.lines)
+	return s
 }
 
 // untilBroken returns a context that ends when nobody reads the output any more; the caller releases it.
@@ -65,7 +72,7 @@ func (s *screen) found(paths []string) {
 	for _, service := range s.work.Services {
 		names = append(names, times(service))
 	}
-	s.say("%s in %s: %s", count(len(s.work.Services), "service"), where, strings.Join(names, ", "))
+	s.say("%s in %s: %s", command.Count(len(s.work.Services), "service"), where, strings.Join(names, ", "))
 }
 
 // times is the service's name, and how often it runs when that is not once.
@@ -107,13 +114,13 @@ func (s *screen) observe(e workspace.Event) {
 	case workspace.Unstarted:
 		s.bad(e.Label, fmt.Sprintf("%v; trying again in %s", e.Err, span(e.Delay)))
 	default:
-		s.observeWhole(e)
+		s.observeReplacing(e)
 	}
 }
 
 // observeWhole is for what is about no single instance.
 func (s *screen) observeWhole(e workspace.Event) {
-	switch e.Kind { //nolint:exhaustive // observe has the others
+	switch e.Kind {
 	case workspace.Ready:
 		s.background.Go(func() { s.ready(e.Count) })
 	case workspace.RegistryAway:
@@ -123,10 +130,12 @@ func (s *screen) observeWhole(e workspace.Event) {
 		s.say("the registry answers again, after %s", span(e.Took))
 	case workspace.Stopping:
 		if e.Count > 0 {
-			s.say("stopping %s; Ctrl-C again kills", count(e.Count, "instance"))
+			s.say("stopping %s; Ctrl-C again kills", command.Count(e.Count, "instance"))
 		}
 	case workspace.AllFinished:
-		s.say("all %s finished", count(e.Count, "instance"))
+		s.say("all %s finished", command.Count(e.Count, "instance"))
+	default:
+		s.observeFiles(e)
 	}
 }
 
@@ -199,14 +208,6 @@ func (s *screen) ended(err error) error {
 
 // wait returns when nothing prints any more.
 func (s *screen) wait() { s.background.Wait() }
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
 
 // span is a duration for people: two digits that matter.
 func span(d time.Duration) string {

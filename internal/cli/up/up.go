@@ -6,7 +6,6 @@ package up
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,6 +31,15 @@ port in its own folder, followed until it is passing, and started again when it 
 Their logs are merged, line by line, each behind its service's name. Ctrl-C drains all of
 them and leaves no process behind; a second Ctrl-C kills them.
 
+A saved file rebuilds the services that import its package, and no others. Each of their
+instances is replaced: the new process passes its checks before the old one drains, so no
+call is lost; when something does not compile or does not pass, the old one serves on. A
+service with a port of its own drains first. panda.yaml is read at the start only.
+
+While it runs, "panda logs", "restart", "scale", "stop" and "attach" have a say from other
+terminals; on a terminal keys do: ? tells which. --debug runs a service under dlv, which
+listens for a debugger; it is not replaced when its files are saved.
+
 Unless CONSUL_HTTP_ADDR is set, the agent at 127.0.0.1:8500 is used, and one is started
 there, in memory, when there is none.
 
@@ -53,7 +61,8 @@ Exit codes: 0 stopped and drained, 1 a build or a drain failed, 2 wrong usage or
 const example = `  panda up                                # all services below the current folder
   panda up ./examples
   panda up ./hello ./web                  # only these
-  panda up --replicas hello=3 ./examples`
+  panda up --replicas hello=3 ./examples
+  panda up --debug hello                  # and then: dlv connect, or attach an IDE to the address`
 
 // Defaults of the flags, and what no flag sets.
 const (
@@ -68,6 +77,8 @@ type options struct {
 	agentPortSet bool
 	replicas     []string
 	grace        time.Duration
+	noReload     bool
+	debug        string // the service
 }
 
 // New returns the command. It ends without an error when its context is done, or at an interrupt of its
@@ -91,6 +102,8 @@ func New(env *command.Env) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&o.agentPort, "agent-port", defaultAgentPort, "`port` of the agent; 0 takes any free one")
 	cmd.Flags().StringArrayVarP(&o.replicas, "replicas", "r", nil, "run `SERVICE=N` instances (repeatable)")
+	cmd.Flags().BoolVar(&o.noReload, "no-reload", false, "leave services as they are when their files are saved")
+	cmd.Flags().StringVar(&o.debug, "debug", "", "run one instance of `SERVICE` under the debugger dlv")
 	cmd.Flags().DurationVar(&o.grace, "grace", defaultGrace, "how long a service may take to drain before it is killed")
 	return cmd
 }
@@ -99,52 +112,77 @@ func run(parent context.Context, env *command.Env, o options, paths []string) er
 	if err := o.check(env); err != nil {
 		return err
 	}
-	ctx, kill, release := interrupts(parent)
-	defer release()
+	stops := interrupts(parent)
+	defer stops.release()
 	began := time.Now()
-	work, err := load(ctx, env, o, paths)
+	work, err := load(stops, env, o, paths)
 	if err != nil {
-		return interrupted(ctx, err)
+		return interrupted(stops, err)
 	}
-	s := newScreen(env, work, began)
-	ctx, releaseScreen := s.untilBroken(ctx)
+	terminal := terminalOf(env)
+	s := newScreen(terminal.env, work, began)
+	ctx, releaseScreen := s.untilBroken(stops)
 	defer releaseScreen()
 	s.found(paths)
-	registry, err := openRegistry(ctx, env, o)
+	registry, err := openRegistry(ctx, terminal.env, o)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
 	defer registry.close()
 	s.registry = registry
 	s.usesRegistry()
-	return runServices(ctx, env, o, work, s, kill)
+	return runServices(ctx, o, s, terminal, stops)
 }
 
 // runServices builds into a folder of its own, runs, and removes the folder when no process is left.
-func runServices(ctx context.Context, env *command.Env, o options, work *workspace.Workspace, s *screen, kill <-chan struct{}) error {
+func runServices(ctx context.Context, o options, s *screen, terminal *terminal, stops *interruptions) error {
 	starter := process.NewStarter()
 	defer starter.Close()
-	temp, err := os.MkdirTemp("", "panda-up-")
+	temp, err := newFolder(os.TempDir())
 	if err != nil {
-		return fmt.Errorf("build services: %w", err)
+		return err
 	}
 	defer os.RemoveAll(temp) //nolint:errcheck // what is left is the system's to clear
+	since := time.Now()
 	building := s.building()
-	binaries, err := work.Build(ctx, temp, build.Config{
-		Starter: starter, Environ: env.Environ(), Temp: temp, Base: env.Dir, Done: building.done,
-	})
+	cfg := build.Config{Starter: starter, Environ: s.env.Environ(), Temp: temp, Base: s.env.Dir, Done: building.done}
+	binaries, err := s.work.Build(ctx, temp, cfg)
 	building.end(err)
 	if err != nil {
 		return s.buildFailed(interrupted(ctx, err))
 	}
 	defer s.wait()
-	err = work.Run(ctx, workspace.Config{
-		Starter: starter, Registry: s.registry.health, Environ: append(env.Environ(), s.registry.environ()...),
+	runner := workspace.NewRunner(s.work, workspace.Config{
+		Starter: starter, Registry: s.registry.health, Environ: append(s.env.Environ(), s.registry.environ()...),
 		Binaries: binaries, Grace: o.grace, Patience: patience,
 		Output:  func(label string) supervise.Output { return s.Stream(label) },
 		Observe: s.observe,
-	}, kill)
-	return s.ended(err)
+		Build:   &cfg, Reload: !o.noReload, Since: since,
+		Listen: s.registry.listen(), Generate: s.generate,
+	})
+	return s.ended(runControlled(ctx, s, runner, terminal, stops))
+}
+
+// runControlled runs the services while other commands, and keys, may have a say.
+func runControlled(ctx context.Context, s *screen, runner *workspace.Runner, terminal *terminal, stops *interruptions) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s.tellDebugger()
+	server := s.listen(runner, stop)
+	if server != nil {
+		defer server.Close()
+	}
+	if terminal.takeKeys() {
+		s.keys = true
+		defer terminal.restore()
+		o := &operator{screen: s, runner: runner, quit: stop, interrupt: stops.interrupt}
+		defer o.listen(terminal)()
+	}
+	err := runner.Run(ctx, stops.kill)
+	if server != nil {
+		server.Drained(err)
+	}
+	return err
 }
 
 func (o *options) check(env *command.Env) error {
@@ -183,7 +221,7 @@ func load(ctx context.Context, env *command.Env, o options, paths []string) (*wo
 			return nil, command.Usagef("--replicas %q: %w", setting, err)
 		}
 	}
-	return work, nil
+	return work, o.setDebugger(work)
 }
 
 // folderOf takes ./... for what it means to the go command: everything below is looked at anyway.

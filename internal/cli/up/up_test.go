@@ -50,7 +50,7 @@ func actAsPanda() int {
 	defer stop()
 	dir, _ := os.Getwd()
 	cmd := up.New(&command.Env{
-		Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Environ: os.Environ, Dir: dir,
 	})
 	cmd.SetArgs(os.Args[1:])
 	err := cmd.ExecuteContext(ctx)
@@ -189,7 +189,7 @@ func (p *panda) exits(want int) {
 	}
 }
 
-var pidLine = regexp.MustCompile(`│ pid (\d+)\n`)
+var pidLine = regexp.MustCompile(`│ pid (\d+)\r?\n`)
 
 // pids returns those that the services have told, once there are so many.
 func (p *panda) pids(want int) []int {
@@ -241,7 +241,7 @@ func TestUpRunsAndDrains(t *testing.T) {
 		"✓ svc-1 │ passing at 127.0.0.1:PORT after TIME\n",
 		"✓ svc-2 │ passing at 127.0.0.1:PORT after TIME\n",
 		"\n  Ready: 2 instances, TIME after the start.\n\n  registry  http://127.0.0.1:PORT\n" +
-			"  first     export CONSUL_HTTP_ADDR=127.0.0.1:PORT\n  list      panda services\n  stop      Ctrl-C\n\n",
+			"  first     export CONSUL_HTTP_ADDR=127.0.0.1:PORT\n  list      panda services\n  open      http://127.0.0.1:PORT/ui/\n  stop      Ctrl-C\n\n",
 		"▸ stopping 2 instances; Ctrl-C again kills\n",
 		"  svc-1 │ drained\n", "✓ svc-1 │ stopped after TIME\n", "✓ svc-2 │ stopped after TIME\n",
 	} {

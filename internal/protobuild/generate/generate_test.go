@@ -3,6 +3,7 @@ package generate_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -247,9 +248,7 @@ func TestGoPackageIsNoTrap(t *testing.T) {
 				module = "example.com/m"
 			}
 			files := map[string]string{"go.mod": "module " + module + "\n\ngo 1.25\n", path: protoFile(test.pkg, test.goPackage)}
-			for name, content := range test.more {
-				files[name] = content
-			}
+			maps.Copy(files, test.more)
 			c := compiled(t, files)
 			var notes []string
 			outputs, err := generate.Generate(t.Context(), c, []generate.Target{{Plugin: "go-echo", Out: test.out, Options: test.options}}, goRunner(t, &notes))
@@ -289,13 +288,11 @@ func TestGoPackagesThatCannotBe(t *testing.T) {
 	}{
 		{map[string]string{"a.proto": protoFile("", "../../x")}, `go_package "../../x" of a.proto leads out of the module example.com/m`},
 		{map[string]string{"a.proto": protoFile("", "x;not-a-name")}, `"not-a-name" cannot be the name of a Go package`},
-		{map[string]string{"熊猫/a.proto": protoFile("", "")}, `Go cannot import a package from the folder "熊猫"`},
+		{map[string]string{"熊猫/a.proto": protoFile("", "")}, `no Go package can be imported from the folder "熊猫"`},
 		{map[string]string{"a.proto": protoFile("", ";one"), "b.proto": empty + `option go_package = ";two";`}, "a.proto and b.proto go to one folder"},
 	} {
 		files := map[string]string{"go.mod": "module example.com/m\n"}
-		for name, content := range test.files {
-			files[name] = content
-		}
+		maps.Copy(files, test.files)
 		var notes []string
 		_, err := generate.Generate(t.Context(), compiled(t, files), []generate.Target{{Plugin: "go-echo"}}, goRunner(t, &notes))
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -96,7 +97,7 @@ func ownOptions(options []string) (own map[string]string, others []string) {
 
 // placeGo decides on the folder and the package of one file.
 func (g *generation) placeGo(m *module, fd fileDescriptor, given, out string, relative bool) (*goFile, error) {
-	options, _ := fd.Options().(*descriptorpb.FileOptions) //nolint:errcheck // those of a file are of no other type
+	options, _ := fd.Options().(*descriptorpb.FileOptions) // those of a file are of no other type
 	f := &goFile{name: fd.Path(), goPackage: options.GetGoPackage(), given: given}
 	wanted := f.goPackage
 	if given != "" {
@@ -188,7 +189,7 @@ func importable(folder string) error {
 			return r >= unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~+", r)
 		})
 		if bad || part != "." && (strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".")) {
-			return fmt.Errorf("Go cannot import a package from the folder %q; set go_package to one of the module with plain letters, or out in panda.yaml", folder)
+			return fmt.Errorf("no Go package can be imported from the folder %q; set go_package to one of the module with plain letters, or out in panda.yaml", folder)
 		}
 	}
 	return nil
@@ -241,7 +242,7 @@ func identifier(text string) string {
 		}
 		return '_'
 	}, text)
-	if name == "" || unicode.IsDigit([]rune(name)[0]) {
+	if first, _ := utf8.DecodeRuneInString(name); name == "" || unicode.IsDigit(first) {
 		name = "_" + name
 	}
 	if token.IsKeyword(name) || name == "main" || name == "_" {

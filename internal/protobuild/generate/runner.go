@@ -68,7 +68,7 @@ func (r Runner) plugin(ctx context.Context, name string, tool tool, dir string, 
 func (r Runner) start(ctx context.Context, timeout time.Duration, dir string, input []byte, program string, args ...string) (stdout, stderr []byte, err error) {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(bounded, program, args...)
+	cmd := exec.CommandContext(bounded, program, args...) //nolint:gosec // the plugin that the user named, or the go command
 	cmd.Dir, cmd.Env = dir, r.Environ
 	cmd.Stdin = bytes.NewReader(input)
 	answer, complaint := &limited{most: maxAnswer, stop: cancel}, &limited{most: 64 << 10}
@@ -81,7 +81,7 @@ func (r Runner) start(ctx context.Context, timeout time.Duration, dir string, in
 		err = errors.New("was interrupted")
 	case answer.over:
 		err = fmt.Errorf("printed more than %d MiB and was ended", maxAnswer>>20)
-	case bounded.Err() != nil:
+	case err != nil && bounded.Err() != nil:
 		err = fmt.Errorf("did not end within %v and was killed", timeout)
 	case err != nil:
 		err = ending(err)

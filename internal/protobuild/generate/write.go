@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 )
 
 // pending is a file on its way into place.
@@ -29,7 +30,7 @@ func Write(dir string, outputs []Output) (changed []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("write to %s: %w", dir, cause(err))
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // a folder has nothing to save
 	w := &writer{root: root}
 	for _, out := range outputs {
 		if err := w.prepare(out); err != nil {
@@ -54,7 +55,7 @@ func Stale(dir string, outputs []Output) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compare with %s: %w", dir, cause(err))
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // a folder has nothing to save
 	var stale []string
 	for _, out := range outputs {
 		content, err := root.ReadFile(filepath.FromSlash(out.Path))
@@ -131,8 +132,8 @@ func (w *writer) undo() {
 			_ = w.root.Remove(p.path)
 		}
 	}
-	for i := len(w.folders) - 1; i >= 0; i-- {
-		_ = w.root.Remove(w.folders[i])
+	for _, folder := range slices.Backward(w.folders) {
+		_ = w.root.Remove(folder)
 	}
 }
 

@@ -35,6 +35,7 @@ type Target struct {
 	Dir    string   // of the main package, absolute
 	Module string   // folder in which the go command runs, absolute
 	Env    []string // added to the environment of the go command
+	Debug  bool     // for a debugger: without optimizations, and with what it needs to know
 	Output string   // path of the executable
 }
 
@@ -78,14 +79,18 @@ type Config struct {
 	Done    func(Result) // is told of each target as it is built; calls may overlap
 }
 
-// All builds every target. When some do not compile it builds the others all the same and returns an
+// All builds every target, without stamping it with the state of version control, so that a commit makes no program
+// another one, and, unless it is for a debugger, without what only debuggers read, which takes much of the time. When some do not compile it builds the others all the same and returns an
 // *[Error]. When ctx is done it ends what runs and returns ctx's error.
 func All(ctx context.Context, targets []Target, cfg Config) error {
 	program, err := exec.LookPath("go")
 	if err != nil {
 		return errors.New("build services: the go command is not on PATH; install Go from https://go.dev/dl")
 	}
-	b := builder{cfg, program}
+	b := builder{cfg, program, []string{"build", "-buildvcs=false"}, []string{"-ldflags=-w"}}
+	if setsLinker(ctx, program, cfg.Environ) {
+		b.fast = nil
+	}
 	errs := make([]error, len(targets))
 	var group errgroup.Group
 	group.SetLimit(min(max(runtime.NumCPU(), minParallel), maxParallel))
@@ -136,7 +141,26 @@ func (e *Error) add(failure *CompileError) {
 
 type builder struct {
 	Config
-	program string // the go command
+	program string   // the go command
+	args    []string // of every build
+	fast    []string // of builds that are for no debugger
+}
+
+// setsLinker reports whether GOFLAGS, wherever it is set, has flags for the linker, which ours would replace.
+func setsLinker(ctx context.Context, program string, environ []string) bool {
+	command := exec.CommandContext(ctx, program, "env", "GOFLAGS")
+	command.Env = environ
+	flags, err := command.Output()
+	return err != nil || bytes.Contains(flags, []byte("-ldflags"))
+}
+
+// arguments are those of the go command for a target.
+func (b *builder) arguments(t *Target, relative string) []string {
+	flags := b.fast
+	if t.Debug {
+		flags = []string{"-gcflags=all=-N -l"}
+	}
+	return slices.Concat(b.args, flags, []string{"-o", t.Output, "./" + filepath.ToSlash(relative)})
 }
 
 func (b *builder) build(ctx context.Context, t *Target) error {
@@ -149,7 +173,7 @@ func (b *builder) build(ctx context.Context, t *Target) error {
 	}
 	var stdout, stderr bytes.Buffer
 	p, err := b.Starter.Start(process.Command{
-		Path: b.program, Args: []string{"build", "-o", t.Output, "./" + filepath.ToSlash(relative)},
+		Path: b.program, Args: b.arguments(t, relative),
 		Dir: t.Module, Env: slices.Concat(b.Environ, t.Env, []string{"GOTMPDIR=" + b.Temp}),
 		Stdout: &stdout, Stderr: &stderr,
 	})

@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -77,5 +78,39 @@ func TestABuildIsCutOff(t *testing.T) {
 	}
 	if err := os.RemoveAll(cfg.Temp); err != nil {
 		t.Errorf("something still writes: %v", err)
+	}
+}
+
+// What only debuggers read is in a program when one is to come, and when GOFLAGS sets other flags of the linker.
+func TestWhatDebuggersReadIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		debug bool
+		flags string
+		want  bool
+	}{
+		"plain":         {false, "", false},
+		"for debugging": {true, "", true},
+		"GOFLAGS":       {false, "-ldflags=-X=main.version=1.2.3", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, cfg := program(t, "package main\n\nvar version string\n\nfunc main() { println(version) }\n")
+			target.Debug = c.debug
+			cfg.Environ = append(cfg.Environ, "GOFLAGS="+c.flags)
+			if err := build.All(t.Context(), []build.Target{target}, cfg); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(target.Output)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Contains(text, []byte("debug_info")); got != c.want {
+				t.Errorf("it has what debuggers read: %v, want %v", got, c.want)
+			}
+			if c.flags != "" && !bytes.Contains(text, []byte("1.2.3")) {
+				t.Error("the flags of GOFLAGS are lost")
+			}
+		})
 	}
 }

@@ -29,14 +29,15 @@ type Instance struct {
 	Status  discovery.Status // the worst of its checks
 	Output  string           // of the worst check
 	Address string           // host:port
+	Service string           // the name that it is registered under
 	// Registration tells one registration under an ID from the one before it.
 	Registration uint64
 }
 
 // Follow tells update the state after every answer and when the registry stops answering, until ctx is
-// done, and returns then. Of the instances it tells those whose IDs mine approves of. Calls do not
-// overlap; what update is given is its own.
-func (r *Registry) Follow(ctx context.Context, mine func(id string) bool, update func(State)) {
+// done, and returns then. Of the instances it tells those that mine approves of, by ID and the name they are
+// registered under. Calls do not overlap; what update is given is its own.
+func (r *Registry) Follow(ctx context.Context, mine func(id, service string) bool, update func(State)) {
 	policy := backoff.Policy{Base: 100 * time.Millisecond, Max: 3 * time.Second, Factor: 2, Jitter: 0.2}
 	f := &follower{registry: r, mine: mine}
 	var since time.Time
@@ -75,7 +76,7 @@ func pause(ctx context.Context, delay time.Duration) {
 // follower is where one Follow stands.
 type follower struct {
 	registry *Registry
-	mine     func(id string) bool
+	mine     func(id, service string) bool
 	index    uint64 // of the last answer; 0 asks for the whole state at once
 	last     map[string]Instance
 }
@@ -117,7 +118,7 @@ func (f *follower) ask(ctx context.Context, agent *api.Client) (map[string]Insta
 func (f *follower) merge(checks api.HealthChecks) map[string]Instance {
 	instances := make(map[string]Instance)
 	for _, check := range checks {
-		if check.ServiceID == "" || !f.mine(check.ServiceID) {
+		if check.ServiceID == "" || !f.mine(check.ServiceID, check.ServiceName) {
 			continue
 		}
 		known, there := instances[check.ServiceID]
@@ -125,6 +126,7 @@ func (f *follower) merge(checks api.HealthChecks) map[string]Instance {
 		if !there || status.Worse(known.Status) {
 			known.Status, known.Output = status, check.Output
 		}
+		known.Service = check.ServiceName
 		known.Registration = max(known.Registration, check.CreateIndex)
 		instances[check.ServiceID] = known
 	}

@@ -10,14 +10,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
 )
 
@@ -32,7 +36,9 @@ const (
 type Registry struct {
 	agents    []*api.Client
 	names     []string
+	hosts     []string // of those that are reached over a network
 	transport *http.Transport
+	config    consul.Config
 
 	mu      sync.Mutex
 	current int // of agents; the next one after a failure
@@ -52,7 +58,7 @@ func New(cfg consul.Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up TLS to the registry: %w", err)
 	}
-	r := &Registry{transport: &http.Transport{
+	r := &Registry{config: cfg, hosts: checked.Hosts(), transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:     tlsConfig,
 		TLSHandshakeTimeout: dialTimeout,
@@ -95,6 +101,14 @@ func (r *Registry) String() string {
 	return "http://" + name
 }
 
+// OnLoopback reports whether every agent is on this machine's loopback, where nobody else can be told of a service.
+func (r *Registry) OnLoopback() bool {
+	return !slices.ContainsFunc(r.hosts, func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
+	})
+}
+
 func (r *Registry) agent() (*api.Client, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,7 +139,7 @@ func (r *Registry) Deregister(ctx context.Context, id string) error {
 	return nil
 }
 
-// Instances asks once for all instances of the agent, by ID, with their addresses only.
+// Instances asks once for all instances of the agent, by ID, with their addresses and names only.
 func (r *Registry) Instances(ctx context.Context) (map[string]Instance, error) {
 	agent, name := r.agent()
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -136,9 +150,16 @@ func (r *Registry) Instances(ctx context.Context) (map[string]Instance, error) {
 	}
 	instances := make(map[string]Instance, len(services))
 	for id, service := range services {
-		instances[id] = Instance{Address: endpoint(service)}
+		instances[id] = Instance{Address: endpoint(service), Service: service.Service}
 	}
 	return instances, nil
+}
+
+// Announcer returns what registers instances at the same agents. It does no I/O.
+func (r *Registry) Announcer(logger *slog.Logger) (discovery.Registry, error) {
+	cfg := r.config
+	cfg.Logger = logger
+	return consul.New(cfg)
 }
 
 // Close closes connections that are kept open. No method may be running.

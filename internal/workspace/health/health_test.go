@@ -96,7 +96,7 @@ func follow(t *testing.T, addresses ...string) <-chan health.State {
 	states, ended := make(chan health.State), make(chan struct{})
 	go func() {
 		defer close(ended)
-		registry.Follow(ctx, func(id string) bool { return strings.HasPrefix(id, "web-") }, func(s health.State) {
+		registry.Follow(ctx, func(id, _ string) bool { return strings.HasPrefix(id, "web-") }, func(s health.State) {
 			select {
 			case states <- s:
 			case <-ctx.Done():
@@ -186,5 +186,30 @@ func TestNewNamesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	if _, err := health.New(consul.Config{Addresses: []string{"ftp://x"}}); err == nil || !strings.Contains(err.Error(), `"ftp"`) {
 		t.Errorf("New = %v, want the scheme named", err)
+	}
+}
+
+func TestOnLoopback(t *testing.T) {
+	t.Parallel()
+	for addresses, want := range map[string]bool{
+		"":                          true,
+		"127.0.0.1:8500":            true,
+		"localhost:8500,[::1]:8501": true,
+		"unix:///run/consul.sock":   true,
+		"10.0.0.1:8500":             false,
+		"127.0.0.1:8500,consul":     false,
+	} {
+		cfg := consul.Config{}
+		if addresses != "" {
+			cfg.Addresses = strings.Split(addresses, ",")
+		}
+		r, err := health.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.OnLoopback(); got != want {
+			t.Errorf("OnLoopback with %q = %v, want %v", addresses, got, want)
+		}
+		r.Close()
 	}
 }

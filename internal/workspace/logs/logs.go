@@ -1,6 +1,6 @@
 // Package logs merges the output of many programs into one, line by line, each line behind the name of
 // where it comes from. It never reorders the lines of one program, never holds back a complete line, and
-// stores nothing.
+// stores nothing itself.
 //
 //	  hello-1 │ a line that the program wrote
 //	✓ hello-1 │ a note of panda's own
@@ -42,13 +42,18 @@ var palette = []Color{"36", "35", "34", "33", "32", "96", "95", "94", "93", "92"
 
 // Merger writes lines to one writer. Its methods may be called from several goroutines.
 type Merger struct {
-	color  bool
-	width  int
-	colors map[string]Color // of names
+	color bool
+	width int
 
-	mu  sync.Mutex
-	w   io.Writer
-	err error // of the first write that did not work
+	// Keep is told of each line of a program, without its end, before it is written. It is set before the merger is
+	// used; calls for one stream do not overlap. Nil: nobody is.
+	Keep func(name string, line []byte)
+
+	mu     sync.Mutex
+	w      io.Writer
+	err    error            // of the first write that did not work
+	colors map[string]Color // of names
+	shown  func(name string) bool
 
 	broken chan struct{} // closed with err
 }
@@ -96,10 +101,39 @@ func (m *Merger) Paint(color Color, text string) string {
 	return "\x1b[" + string(color) + "m" + text + reset
 }
 
+// Show has only lines of programs be written whose name shown approves of, from now on; nil shows all. Notes and what
+// is printed are always written.
+func (m *Merger) Show(shown func(name string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shown = shown
+}
+
+// colorOf gives a name that New was not told of the next colour.
+func (m *Merger) colorOf(name string) Color {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.colors[name]; !known {
+		m.colors[name] = palette[len(m.colors)%len(palette)]
+	}
+	return m.colors[name]
+}
+
 // prefix is the column of names and the bar after it.
 func (m *Merger) prefix(name string) string {
 	pad := strings.Repeat(" ", max(m.width-columns(name), 0))
-	return m.Paint(m.colors[name], name) + pad + " " + m.Faint("│") + " "
+	return m.Paint(m.colorOf(name), name) + pad + " " + m.Faint("│") + " "
+}
+
+// writeOf is write for a program's lines.
+func (m *Merger) writeOf(name string, p []byte) error {
+	m.mu.Lock()
+	hidden := m.shown != nil && !m.shown(name)
+	m.mu.Unlock()
+	if hidden {
+		return nil
+	}
+	return m.write(p)
 }
 
 func (m *Merger) write(p []byte) error {
@@ -116,12 +150,13 @@ func (m *Merger) write(p []byte) error {
 
 // Stream returns a writer for one output of the program called name.
 func (m *Merger) Stream(name string) *Stream {
-	return &Stream{merger: m, prefix: []byte("  " + m.prefix(name))}
+	return &Stream{merger: m, name: name, prefix: []byte("  " + m.prefix(name))}
 }
 
 // Stream splits what it is given into lines. One goroutine at a time may use it; [Stream.Flush] ends its last line.
 type Stream struct {
 	merger  *Merger
+	name    string
 	prefix  []byte
 	partial []byte // of the line that is not complete
 }
@@ -147,7 +182,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 	if len(out) == 0 {
 		return len(p), nil
 	}
-	if err := s.merger.write(out); err != nil {
+	if err := s.merger.writeOf(s.name, out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -156,13 +191,16 @@ func (s *Stream) Write(p []byte) (int, error) {
 // Flush writes what is kept of a line that was never completed.
 func (s *Stream) Flush() {
 	if len(s.partial) > 0 {
-		_ = s.merger.write(s.appendLine(nil, s.partial)) // the error is kept
+		_ = s.merger.writeOf(s.name, s.appendLine(nil, s.partial)) // the error is kept
 		s.partial = s.partial[:0]
 	}
 }
 
 func (s *Stream) appendLine(out, line []byte) []byte {
 	line = bytes.TrimSuffix(line, []byte("\r"))
+	if s.merger.Keep != nil {
+		s.merger.Keep(s.name, line)
+	}
 	out = append(append(out, s.prefix...), line...)
 	if s.merger.color && bytes.IndexByte(line, '\x1b') >= 0 {
 		out = append(out, reset...) // a colour that is left on must not run into the lines of others

@@ -45,7 +45,7 @@ type File struct{ path string }
 // Open returns the history that the environment names: in $XDG_STATE_HOME/panda, or where the system has such files. With
 // PANDA_HISTORY=off, or without a home folder, it is one that keeps nothing. It opens nothing yet.
 func Open(goos string, getenv func(string) string) File {
-	if strings.EqualFold(getenv("PANDA_HISTORY"), "off") {
+	if slices.Contains([]string{"off", "no", "false", "0"}, strings.ToLower(getenv("PANDA_HISTORY"))) {
 		return File{}
 	}
 	base, below := stateFolder(goos, getenv)

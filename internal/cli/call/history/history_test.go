@@ -58,6 +58,7 @@ func TestWhereTheFileIs(t *testing.T) {
 		{"darwin", map[string]string{"HOME": home}, filepath.Join(home, "Library", "Application Support", "panda", "calls.jsonl")},
 		{"windows", map[string]string{"LOCALAPPDATA": home}, filepath.Join(home, "panda", "calls.jsonl")},
 		{"linux", map[string]string{"HOME": home, "PANDA_HISTORY": "OFF"}, ""},
+		{"linux", map[string]string{"HOME": home, "PANDA_HISTORY": "0"}, ""},
 		{"linux", map[string]string{"HOME": filepath.Join(home, "missing")}, ""},
 		{"linux", map[string]string{"XDG_STATE_HOME": "relative"}, ""},
 		{"linux", nil, ""},

@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func hasSecretField(text string) bool {
 	key := true
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF { //nolint:errorlint // what Token returns
+		if errors.Is(err, io.EOF) {
 			return false
 		}
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 
 const (
 	giveItLonger = "give it longer with --deadline, which 0 turns off"
-	gRPCOnly     = "this speaks gRPC only: the net/rpc methods and HTTP handlers of a service cannot be asked of it, nor called"
+	gRPCOnly     = `"panda call" and "panda describe" speak gRPC only: not net/rpc, and not HTTP`
 )
 
 // Failure turns what ended a question or a call into an exit code and advice. ctx is that of the whole command, which an
