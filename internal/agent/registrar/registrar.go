@@ -33,8 +33,8 @@ type Config struct {
 
 // What one agent holds at the most, so that no program can make it run out of memory.
 const (
-	mostServices = 8192
-	mostChecks   = 8192
+	mostServices = 1 << 15
+	mostChecks   = 1 << 15
 )
 
 // Registrar changes what is registered with one agent. Its methods may be called from several
