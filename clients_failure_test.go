@@ -45,8 +45,8 @@ func mute(t *testing.T, registry *inmemory.Registry) *atomic.Int64 {
 	return taken
 }
 
-// tolerated is how many of 100 calls may run into the deadline of one instance of two that hangs: it is tried, and
-// later tried again, but not called like the other.
+// tolerated is how many of 100 calls may go to one instance of two that hangs: it is tried, and later tried again, but
+// not called like the other.
 const tolerated = 10
 
 func TestAnInstanceThatHangsIsLeftOut(t *testing.T) {
@@ -85,16 +85,16 @@ func TestAnInstanceThatHangsIsLeftOut(t *testing.T) {
 			run(t, service)
 			taken := mute(t, registry)
 			do := call(t, registry)
-			late := 0
+			answered := 0
 			for n := 0; n < 100 || taken.Load() == 0; n++ {
-				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-				if err := do(ctx); err != nil {
-					late++
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				if err := do(ctx); err == nil {
+					answered++
 				}
 				cancel()
 			}
-			if late > tolerated {
-				t.Errorf("%d of 100 calls ran out of time, want at most %d", late, tolerated)
+			if n := taken.Load(); n > tolerated || answered == 0 {
+				t.Errorf("%d calls went to the instance that hangs, want at most %d of 100; %d were answered", n, tolerated, answered)
 			}
 		})
 	}

@@ -75,6 +75,13 @@ func fill(t *testing.T, url string) {
 				"Weights":{"Passing":5,"Warning":2},"TaggedAddresses":{"wan":{"Address":"1.2.3.4","Port":1}}},
 			"Checks":[{"CheckID":"c1","Name":"up","Status":"passing","Output":"fine","ServiceID":"db1","Definition":{"TCP":"10.0.0.9:5432","Interval":"10s"}},
 				{"CheckID":"c2","Name":"disk","Status":"warning","Notes":"n"}]}`},
+		{"/v1/catalog/register", `{"Node":"outside","SkipNodeUpdate":true,"Service":{"ID":"front","Service":"front","Kind":"connect-proxy","Port":1,"Proxy":{
+			"DestinationServiceName":"db","LocalServicePort":5432,"Mode":"transparent","Config":{"a":{"b":[1,2.5,"x",true]}},"MeshGateway":{"Mode":"local"},
+			"Upstreams":[{"DestinationName":"x","LocalBindPort":9000,"Config":{"n":1}}],"Expose":{"Paths":[{"ListenerPort":2,"Path":"/"}]},
+			"TransparentProxy":{"DialedDirectly":true}}}}`},
+		{"/v1/catalog/register", `{"Node":"outside","SkipNodeUpdate":true,"Service":{"ID":"native","Service":"native","Connect":{"Native":true}}}`},
+		{"/v1/config", `{"Kind":"service-defaults","Name":"db","Protocol":"http"}`},
+		{"/v1/operator/autopilot/configuration", `{"MaxTrailingLogs":300}`},
 		{"/v1/agent/service/register", `{"Name":"web","Port":80,"Check":{"TTL":"1h","Status":"passing"}}`},
 		{"/v1/session/create", `{"Node":"outside","Name":"holder","NodeChecks":[],"TTL":"3600s","LockDelay":"3s","Behavior":"delete"}`},
 	} {
@@ -88,7 +95,7 @@ func fill(t *testing.T, url string) {
 func sameAfterRestore(t *testing.T, ours, theirs string) {
 	t.Helper()
 	for _, path := range []string{
-		"/v1/kv/?recurse", "/v1/catalog/node/outside", "/v1/catalog/service/db", "/v1/health/node/outside", "/v1/session/node/outside",
+		"/v1/kv/?recurse", "/v1/catalog/node/outside", "/v1/catalog/service/db", "/v1/catalog/connect/db", "/v1/catalog/connect/native", "/v1/health/node/outside", "/v1/session/node/outside",
 	} {
 		status, want := ask(t, http.MethodGet, ours+path, "")
 		got, other := ask(t, http.MethodGet, theirs+path, "")

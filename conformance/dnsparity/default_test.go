@@ -92,6 +92,7 @@ func nodeQueries() []query {
 func otherQueries() []query {
 	queries := each([]string{
 		"consul.", "CONSUL.", "x.consul.", "dc1.consul.", "web.consul.", "web.connect.consul.", "connect.consul.",
+		"meshed.connect.consul.", "MESHED.Connect.dc1.consul.", "v1.meshed.connect.consul.", "native.connect.consul.", "front.connect.consul.", "front.service.consul.",
 		"web.connect.dc2.consul.", "web.ingress.consul.", "web.ingress.dc2.consul.", "web.virtual.consul.",
 		"web.virtual.dc2.consul.", "virtual.consul.", "web.query.consul.", "web.query.dc2.consul.", "query.consul.",
 		"a.b.query.dc1.consul.", "web.query.dc1.x.consul.",

@@ -66,6 +66,15 @@ func (c *consul) services() {
 	c.instance("six", "web#4", object{"Port": 83})
 	c.instance("six", "web#5", object{"Port": 83, "Address": "2001:db8::7"}, "passing")
 	c.instance("both", "web#6", object{"Port": 84}, "odd")
+	proxy := func(port int, more object) object {
+		more["Kind"], more["Port"], more["Proxy"] = "connect-proxy", port, object{"DestinationServiceName": "meshed"}
+		return more
+	}
+	c.instance("foo", "meshed#1", object{"Port": 80})
+	c.instance("foo", "front#1", proxy(81, object{"Tags": list{"v1"}, "Weights": weights}), "passing")
+	c.instance("six", "front#2", proxy(82, object{"Address": "10.2.0.9"}), "critical")
+	c.instance("both", "front#3", proxy(83, object{"Address": "10.2.0.10"}), "warning")
+	c.instance("foo", "native#1", object{"Port": 84, "Connect": object{"Native": true}})
 	c.instance("foo", "down#1", object{"Port": 80}, "critical", "passing")
 	c.instance("foo", "warned#1", object{"Port": 80}, "warning")
 	c.instance("Host.With.Dots", "dots#1", object{"Port": 80})

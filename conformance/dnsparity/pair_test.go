@@ -40,7 +40,7 @@ type pair struct{ ours, theirs string }
 // start returns a pair that answers about what fill has registered with Consul.
 func start(t *testing.T, o options, fill func(*consul)) pair {
 	t.Helper()
-	agent := realconsul.Start(t, realconsul.Options{Node: "n1", DNS: true, HCL: o.theirs, Datacenter: o.ours.Datacenter})
+	agent := realconsul.Start(t, realconsul.Options{Node: "n1", DNS: true, HCL: append([]string{"connect { enabled = false }"}, o.theirs...), Datacenter: o.ours.Datacenter})
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	c := &consul{t: t, url: "http://" + agent.Address(), client: &http.Client{Transport: transport}}

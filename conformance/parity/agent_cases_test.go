@@ -51,7 +51,7 @@ func localCases() []Case {
 		probe("the services in a namespace", "GET /v1/agent/services?ns=a"),
 		probe("the services in another datacenter, which is ignored", "GET /v1/agent/services?dc=zz"),
 		probe("the checks", "GET /v1/agent/checks"),
-		probe("a service by its ID", "GET /v1/agent/service/web1").ignoring("ContentHash"),
+		probe("a service by its ID", "GET /v1/agent/service/web1"),
 		probe("an unknown service by its ID", "GET /v1/agent/service/zz"),
 		probe("no service by its ID", "GET /v1/agent/service/"),
 		probe("a service, a bad wait", "GET /v1/agent/service/web1?wait=x"),
@@ -60,11 +60,11 @@ func localCases() []Case {
 		probe("their health", "GET /v1/health/service/web").until("service:web1"),
 		probe("the health of the bare one", "GET /v1/health/service/bare"),
 		{Name: "a service waited for by its hash", Steps: []Step{
-			{Do: "GET /v1/agent/service/web1", Keep: map[string]string{"hash": "ContentHash"}, Ignore: []string{"ContentHash"}},
-			{Do: "GET /v1/agent/service/web1?hash={hash}&wait=10s", Ignore: []string{"ContentHash"}, Meanwhile: []Step{
+			{Do: "GET /v1/agent/service/web1", Keep: map[string]string{"hash": "ContentHash"}},
+			{Do: "GET /v1/agent/service/web1?hash={hash}&wait=10s", Meanwhile: []Step{
 				{Do: "PUT /v1/agent/service/register", Body: `{"ID":"web1","Name":"web","Tags":["c"],"Port":81,"Check":{"TTL":"60s","Status":"passing"}}`},
 			}},
-			{Do: "GET /v1/agent/service/web1?hash=zz&wait=10s", Ignore: []string{"ContentHash"}},
+			{Do: "GET /v1/agent/service/web1?hash=zz&wait=10s"},
 		}},
 	}, localFilterCases())
 }

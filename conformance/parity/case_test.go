@@ -32,6 +32,7 @@ type Step struct {
 
 // area is a part of the API: its cases run one after another against one pair of agents.
 type area struct {
-	name  string
-	cases []Case
+	name   string
+	cases  []Case
+	consul []string // what Consul is configured with, in HCL
 }

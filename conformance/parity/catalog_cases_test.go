@@ -63,8 +63,6 @@ func catalogWrites() []Case {
 		refused("a check of an unknown service", x(`,"Check":{"Name":"c","ServiceID":"y"}`)),
 		refused("a check without a name", x(`,"Check":{}`)),
 		refused("a bad duration in a check's definition", x(`,"Check":{"Name":"c","Definition":{"Interval":"zz"}}`)),
-		refused("a service in a mesh", x(`,"Service":{"Service":"a","Kind":"connect-proxy","Port":1,"Proxy":{"DestinationServiceName":"b"}}`)).
-			differing("refused, not kept: there is no service mesh that would do what it asks for"),
 		refused("weights that are none become 1", x(`,"Service":{"Service":"a","Weights":{"Passing":-1,"Warning":1}}`)),
 		probe("the result of that", "GET /v1/health/service/a"),
 		refused("a check with a definition", x(`,"Check":{"Name":"c","Status":"passing","Definition":{"HTTP":"http://a","Interval":"5s","Timeout":1000000000,"TTL":"3s","Header":{"a":["b"]},"DeregisterCriticalServiceAfter":"1m","Nope":1}}`)),

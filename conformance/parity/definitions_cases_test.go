@@ -19,7 +19,6 @@ func takenService(name, id, service, body string) Case {
 }
 
 func definitionsCases() []Case {
-	const noMesh = "this agent has no service mesh: a service that believed itself in one would be called without it"
 	return []Case{
 		refusedService("no name", `{"ID":"x"}`),
 		refusedService("an unspecified address", `{"Name":"w","Address":"0.0.0.0"}`),
@@ -51,10 +50,6 @@ func definitionsCases() []Case {
 		takenService("invalid UTF-8", "w", "w", "{\"Name\":\"w\",\"Tags\":[\"\xff\"]}"),
 		takenService("an empty check", "web", "web", `{"Name":"web","Check":{}}`),
 
-		{Name: "a proxy", Steps: []Step{{
-			Do: serviceRegister, Body: `{"Kind":"connect-proxy","Name":"p","Port":1,"Proxy":{"DestinationServiceName":"w"}}`, Differs: noMesh,
-		}}},
-		{Name: "a sidecar", Steps: []Step{{Do: serviceRegister, Body: `{"Name":"w","Port":1,"Connect":{"SidecarService":{}}}`, Differs: noMesh}}},
 		{Name: "a port that is none", Steps: []Step{{
 			Do: serviceRegister, Body: `{"Name":"w","Port":70000}`, Differs: "nobody can call such a port; Consul takes it",
 		}}},

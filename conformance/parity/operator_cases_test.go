@@ -4,14 +4,13 @@ import "slices"
 
 const (
 	noMesh      = "there is no service mesh: answered as by a Consul with connect disabled, where a development agent has it enabled"
-	alone       = "refused: a server of one has nothing to configure"
 	noQueries   = "refused: there are no prepared queries, and the text says what to ask instead"
 	ownPages    = "an endpoint between Consul and its own pages, without promise; this agent has pages of its own"
 	noUUIDQuery = "8f246b77-f3e1-ff88-5b48-8ec93abf3e05"
 )
 
 func operatorCases() []Case {
-	return slices.Concat([]Case{settled()}, raftCases(), meshCases(), preparedQueryCases(), aclCases(), coordinateCases())
+	return slices.Concat([]Case{settled()}, raftCases(), meshOffCases(), preparedQueryCases(), aclCases(), coordinateCases())
 }
 
 func raftCases() []Case {
@@ -34,7 +33,8 @@ func raftCases() []Case {
 		probe("configure autopilot with an unknown field", "PUT /v1/operator/autopilot/configuration", `{"Nope":1}`),
 		probe("configure autopilot with a bad cas", "PUT /v1/operator/autopilot/configuration?cas=x", `{}`),
 		probe("configure autopilot with an old cas", "PUT /v1/operator/autopilot/configuration?cas=1", `{}`),
-		probe("configure autopilot", "PUT /v1/operator/autopilot/configuration", `{"MaxTrailingLogs":300}`).differing(alone),
+		probe("configure autopilot", "PUT /v1/operator/autopilot/configuration", `{"MaxTrailingLogs":300,"LastContactThreshold":"1s","MinQuorum":2}`),
+		probe("autopilot as it was configured", "GET /v1/operator/autopilot/configuration"),
 		probe("the health of servers", "GET /v1/operator/autopilot/health").
 			ignoring("Servers.0.LastIndex", "Servers.0.StableSince").until(`"LastTerm": 2`),
 		probe("the health of servers in another datacenter", "GET /v1/operator/autopilot/health?dc=zz"),
@@ -49,7 +49,7 @@ func raftCases() []Case {
 	}
 }
 
-func meshCases() []Case {
+func meshOffCases() []Case {
 	return []Case{
 		probe("root certificates", "GET /v1/agent/connect/ca/roots").differing(noMesh),
 		probe("a leaf certificate", "GET /v1/agent/connect/ca/leaf/web").differing(noMesh),
@@ -83,7 +83,7 @@ func meshCases() []Case {
 		probe("delete a kind", "DELETE /v1/config/service-router"),
 		probe("delete of an unknown kind", "DELETE /v1/config/zz/a"),
 		probe("apply cut JSON", "PUT /v1/config", `{`),
-		probe("apply an entry", "PUT /v1/config", `{"Kind":"service-defaults","Name":"web","Protocol":"http"}`).differing(noMesh),
+		probe("apply an entry", "PUT /v1/config", `{"Kind":"service-defaults","Name":"web","Protocol":"http"}`),
 		probe("namespaces", "GET /v1/namespaces"),
 		probe("partitions", "GET /v1/partitions"),
 		probe("peerings, of later versions", "GET /v1/peerings"),
@@ -139,8 +139,10 @@ func coordinateCases() []Case {
 		probe("coordinates of nodes, a bad index", "GET /v1/coordinate/nodes?index=x"),
 		probe("coordinates of nodes in a partition", "GET /v1/coordinate/nodes?partition=a"),
 		probe("update with cut JSON", "PUT /v1/coordinate/update", `{`),
-		probe("update", "PUT /v1/coordinate/update", `{"Node":"n1","Coord":{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.1}}`).
-			differing("refused: there is nothing to measure a distance to"),
+		probe("update", "PUT /v1/coordinate/update", `{"Node":"n1","Coord":{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.1}}`),
+		probe("an update of few dimensions", "PUT /v1/coordinate/update", `{"Node":"n1","Coord":{"Vec":[0],"Error":1.5,"Adjustment":0,"Height":0.1}}`),
+		probe("an update of an unknown node", "PUT /v1/coordinate/update", `{"Node":"zz","Coord":{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.1}}`),
+		probe("coordinates of a node", "GET /v1/coordinate/node/n1").until("Coord"),
 		probe("a wrong verb", "GET /v1/coordinate/update"),
 	}
 }

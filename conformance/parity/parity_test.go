@@ -27,18 +27,19 @@ var table = filepath.FromSlash("../../docs/reference/consul-api.md")
 // areas are in the order of the table.
 func areas() []area {
 	return []area{
-		{"status", statusCases()},
-		{"kv", kvCases()},
-		{"session", sessionCases()},
-		{"txn", txnCases()},
-		{"catalog", catalogCases()},
-		{"health", healthCases()},
-		{"agent", agentCases()},
-		{"event", eventCases()},
-		{"operator", operatorCases()},
-		{"snapshot", snapshotCases()},
-		{"checks", checksCases()},
-		{"definitions", definitionsCases()},
+		{name: "status", cases: statusCases()},
+		{name: "kv", cases: kvCases()},
+		{name: "session", cases: sessionCases()},
+		{name: "txn", cases: txnCases()},
+		{name: "catalog", cases: catalogCases()},
+		{name: "health", cases: healthCases()},
+		{name: "agent", cases: agentCases()},
+		{name: "event", cases: eventCases()},
+		{name: "operator", cases: operatorCases()},
+		{name: "snapshot", cases: snapshotCases()},
+		{name: "checks", cases: checksCases()},
+		{name: "definitions", cases: definitionsCases()},
+		{name: "mesh", cases: meshCases(), consul: []string{"connect { enabled = false }"}},
 	}
 }
 
@@ -54,7 +55,7 @@ func TestParity(t *testing.T) {
 		for n, a := range all {
 			t.Run(a.name, func(t *testing.T) {
 				t.Parallel()
-				ours, theirs := startOurs(t), startTheirs(t)
+				ours, theirs := startOurs(t), startTheirs(t, a.consul)
 				for _, c := range a.cases {
 					t.Run(strings.ReplaceAll(c.Name, " ", "_"), func(t *testing.T) {
 						lines[n] = append(lines[n], run(t, c, ours, theirs))
@@ -182,9 +183,9 @@ func startOurs(t *testing.T) *side {
 	)}}
 }
 
-func startTheirs(t *testing.T) *side {
+func startTheirs(t *testing.T, hcl []string) *side {
 	t.Helper()
-	a := realconsul.Start(t, realconsul.Options{Node: node})
+	a := realconsul.Start(t, realconsul.Options{Node: node, HCL: hcl})
 	return &side{url: "http://" + a.Address(), client: newClient(t), normal: normalizer{replace: strings.NewReplacer(
 		a.Address(), "<http>", "1.12.9", "<version>", a.Server(), "<server>",
 	)}}

@@ -69,6 +69,8 @@ type Config struct {
 	// Pretty makes answers of the HTTP API indented JSON, as Consul's are in development mode and for ?pretty.
 	Pretty bool
 
+	Debug bool // the process can be watched at /debug/pprof/
+
 	UI         bool // the pages for people are at /ui/
 	UIReadOnly bool // nothing can be changed through them
 
@@ -150,7 +152,7 @@ func (a *Agent) open(cfg *Config) error {
 	policy := origin.Policy{Loopback: allLoopback(a.listeners), Hosts: cfg.Hosts}
 	api := httpapi.New(httpapi.Config{
 		Catalog: state, Registrar: a.registrar, Sessions: a.sessions, Logger: cfg.Logger,
-		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort, Pretty: cfg.Pretty,
+		Node: cfg.Node, Datacenter: cfg.Datacenter, Version: Version, ServerPort: serverPort, Pretty: cfg.Pretty, Debug: cfg.Debug,
 		Loopback: policy.Loopback, Hosts: policy.Hosts,
 		ResponseHeaders: cfg.ResponseHeaders, Reload: a.Reload, Leave: a.Leave, Logs: watched, Settle: a.kept.settle,
 	})

@@ -72,8 +72,6 @@ func TestAnswersToRegistrations(t *testing.T) {
 		{"PUT", register, `{"Name":"w","Check":{"TTL":"1s","Status":"bogus"}}`, 400, "Bad request: Status for checks must 'passing', 'warning', 'critical'"},
 		{"PUT", register, `{"Name":"w","Check":{"Name":"n"}}`, 400, "Bad request: Invalid check: TTL must be > 0 for TTL checks"},
 		{"PUT", register, `{"Name":"w","Check":{"TTL":"1s","CheckID":"serfHealth"}}`, 400, `Bad request: Check ID "serfHealth" is the agent's own`},
-		{"PUT", register, `{"Name":"w","Kind":"connect-proxy"}`, 400, `Bad request: Kind "connect-proxy" is not supported`},
-		{"PUT", register, `{"Name":"w","Connect":{"Native":true}}`, 400, "Bad request: Connect is not supported"},
 		{"PUT", register, `{"Name":"w","Namespace":"other"}`, 400, "Bad request: Invalid Namespace"},
 		{"PUT", register, `{"Name":"consul"}`, 400, `Bad request: Service ID "consul" is the agent's own`},
 		{"PUT", register, `{"Name":"w","Tags":null,"Check":{},"Checks":[null]}`, 200, ""},

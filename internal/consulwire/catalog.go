@@ -35,8 +35,8 @@ type CatalogInstance struct {
 	SocketPath        string
 	Weights           *Weights // nil when not given
 	EnableTagOverride bool
-	Proxy             map[string]any
-	Connect           map[string]any
+	Proxy             Proxy
+	Connect           ConnectRegistration
 	CreateIndex       uint64 // not read, nor is ModifyIndex
 	ModifyIndex       uint64
 }

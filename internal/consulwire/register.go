@@ -25,12 +25,12 @@ type ServiceRegistration struct {
 	EnableTagOverride bool
 	Namespace         string
 	Partition         string
+	Proxy             *Proxy
+	Connect           *ConnectRegistration
 
 	// These belong to features that the agent does not have; they are kept as they came so that it can
 	// say so.
 	Ports    json.RawMessage
-	Proxy    json.RawMessage
-	Connect  json.RawMessage
 	AI       json.RawMessage
 	Locality json.RawMessage
 }

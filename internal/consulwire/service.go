@@ -12,21 +12,6 @@ type ServiceAddress struct {
 	Port    int
 }
 
-// Proxy is always empty: the agent knows no service mesh. Clients expect the object to be there, and filters name
-// its fields.
-type Proxy struct {
-	DestinationServiceName string `json:",omitempty"`
-	DestinationServiceID   string `json:",omitempty"`
-	Mode                   string
-	MeshGateway            struct{}
-	Expose                 struct{}
-}
-
-// Connect is always empty, as [Proxy] is.
-type Connect struct {
-	Native bool `json:",omitempty"`
-}
-
 // The bexpr tags, here and elsewhere, name what filters may select; "-" is what they may not.
 
 // NodeService is an instance as the catalog and the health answers show it.
@@ -61,8 +46,10 @@ type AgentService struct {
 	TaggedAddresses   map[string]ServiceAddress `json:",omitempty"`
 	Weights           Weights
 	EnableTagOverride bool
-	ContentHash       string `json:",omitempty" bexpr:"-"`
-	Datacenter        string `json:",omitempty"`
+	ContentHash       string      `json:",omitempty" bexpr:"-"`
+	Proxy             *LocalProxy `json:",omitempty"` // of a proxy or a gateway
+	Connect           *Connect    `json:",omitempty"` // of what is native to the mesh
+	Datacenter        string      `json:",omitempty"`
 }
 
 // CatalogService is an instance together with its node, as /v1/catalog/service/ lists it.

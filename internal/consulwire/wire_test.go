@@ -64,7 +64,9 @@ func TestRegistrationRefusesUnknownFields(t *testing.T) {
 
 // TestReadsWhatTheClientWrites holds that no field of the Go client is unknown here.
 func TestReadsWhatTheClientWrites(t *testing.T) {
-	written, err := json.Marshal(filled(reflect.TypeFor[api.AgentServiceRegistration](), 0).Interface())
+	sent := filled(reflect.TypeFor[api.AgentServiceRegistration](), 0).Interface().(api.AgentServiceRegistration)
+	sent.Proxy.EnvoyExtensions, sent.Proxy.LocalServicePorts, sent.Proxy.AccessLogs = nil, nil, nil // of later Consuls
+	written, err := json.Marshal(sent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +74,35 @@ func TestReadsWhatTheClientWrites(t *testing.T) {
 	if err := json.Unmarshal(written, &r); err != nil {
 		t.Fatalf("read %s: %v", written, err)
 	}
-	if r.Name != "1s" || r.Check.TTL != consulwire.Duration(time.Second) || len(r.Checks) != 1 || r.Weights.Passing != 1 {
+	if r.Name != "1s" || r.Check.TTL != consulwire.Duration(time.Second) || len(r.Checks) != 1 || r.Weights.Passing != 1 ||
+		r.Proxy.DestinationServiceName != "1s" || len(r.Proxy.Upstreams) != 1 || !r.Connect.Native {
 		t.Errorf("read %+v", r)
+	}
+}
+
+// TestProxysSpellings holds that both spellings of a proxy are the same, that one in camel case goes before, and that what
+// Consul 1.12 does not know is refused where it says anything.
+func TestProxysSpellings(t *testing.T) {
+	var camel, snake consulwire.Proxy
+	for text, into := range map[string]*consulwire.Proxy{
+		`{"DestinationServiceName":"a","DestinationServiceID":"b","LocalServiceAddress":"c","LocalServicePort":1,"LocalServiceSocketPath":"d",
+		  "MeshGateway":{"Mode":"local"},"TransparentProxy":{"DialedDirectly":true},"Upstreams":[{"DestinationType":"service","DestinationName":"e",
+		  "LocalBindPort":2}],"Expose":{"Paths":[{"ListenerPort":3,"LocalPathPort":4}]},"AccessLogs":{},"EnvoyExtensions":[]}`: &camel,
+		`{"destination_service_name":"a","DestinationServiceName":"","destination_service_id":"x","destinationserviceid":"b","local_service_address":"c",
+		  "local_service_port":1,"local_service_socket_path":"d","mesh_gateway":{"Mode":"local"},"transparent_proxy":{"DialedDirectly":true},
+		  "upstreams":[{"destination_type":"service","destination_name":"e","local_bind_port":2}],"expose":{"paths":[{"listener_port":3,"local_path_port":4}]}}`: &snake,
+	} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(camel, snake) || camel.DestinationServiceID != "b" || camel.Upstreams[0].LocalBindPort != 2 {
+		t.Errorf("read as\n%+v\n%+v", camel, snake)
+	}
+	for _, text := range []string{`{"AccessLogs":{"Enabled":true}}`, `{"Nope":1}`, `{"Upstreams":[{"Nope":1}]}`, `{"Expose":{"Paths":[{"Nope":1}]}}`, `[]`, `1`} {
+		if err := json.Unmarshal([]byte(text), new(consulwire.Proxy)); err == nil {
+			t.Errorf("%s was read", text)
+		}
 	}
 }
 

@@ -84,8 +84,8 @@ type pair struct {
 func (l *Lab) Compare(ctx context.Context, stacks []Stack) (*Rounds, error) {
 	defer l.Fleet.Close()
 	pairs := make([]pair, 0, len(stacks))
-	for _, stack := range stacks {
-		p, err := l.pair(ctx, stack)
+	for i, stack := range stacks {
+		p, err := l.pair(ctx, stack, fmt.Sprintf("hello-%d", i))
 		if err != nil {
 			return nil, err
 		}
@@ -102,17 +102,18 @@ func (l *Lab) Compare(ctx context.Context, stacks []Stack) (*Rounds, error) {
 	return rounds, nil
 }
 
-func (l *Lab) pair(ctx context.Context, stack Stack) (pair, error) {
+// pair starts a server under a name that no other pair has, and its client.
+func (l *Lab) pair(ctx context.Context, stack Stack, name string) (pair, error) {
 	if stack.ByName {
 		if err := l.startAgent(ctx); err != nil {
 			return pair{}, err
 		}
 	}
-	server, err := l.serve(ctx, stack, "hello", 0)
+	server, err := l.serve(ctx, stack, name, 0)
 	if err != nil {
 		return pair{}, err
 	}
-	client, err := l.dial(ctx, stack, target(stack, "hello", server))
+	client, err := l.dial(ctx, stack, target(stack, name, server))
 	if err != nil {
 		return pair{}, err
 	}

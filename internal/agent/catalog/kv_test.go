@@ -342,12 +342,21 @@ func TestEveryRowCanBeWrittenDown(t *testing.T) {
 	lock(t, c, "bytes \xff\x00", "s1")
 	set(t, c, "empty", "")
 	write(t, c, func(w *catalog.Writer) error {
+		proxy := instance("n1", "web1", "web")
+		proxy.Kind, proxy.Sidecar = consulwire.KindConnectProxy, true
+		proxy.Proxy = consulwire.Proxy{
+			DestinationServiceName: "db", Config: map[string]any{"a": []any{1.5, "b"}}, Upstreams: []consulwire.Upstream{{DestinationName: "x"}},
+			Expose: consulwire.Expose{Paths: []consulwire.ExposePath{{Path: "/"}}}, TransparentProxy: consulwire.TransparentProxy{DialedDirectly: true},
+		}
+		return errors.Join(w.SetInstance(proxy), w.SetDocument("class", "name", json.RawMessage(`{"a":1e3}`)))
+	})
+	write(t, c, func(w *catalog.Writer) error {
 		w.DestroySession("s1")
 		w.DeleteTree("")
 		w.DeleteNode("n1")
 		return nil
 	})
-	if want := (map[string]int{"nodes": 2, "services": 2, "checks": 2, "sessions": 2, "kv": 5}); !reflect.DeepEqual(j.seen, want) {
+	if want := (map[string]int{"nodes": 2, "services": 3, "checks": 2, "sessions": 2, "kv": 5, "documents": 1}); !reflect.DeepEqual(j.seen, want) {
 		t.Errorf("the journal has seen %v, want %v", j.seen, want)
 	}
 	for _, table := range catalog.Tables() {

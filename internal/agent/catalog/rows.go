@@ -14,7 +14,19 @@ type Instance struct {
 	Node     string
 	Local    bool // registered with this agent, and so listed and removable there
 	FromFile bool // a definition file asked for it, and so takes it away again
+	Sidecar  bool `json:",omitempty"` // registered with the service that it is the proxy of, and so removed with it
 	consulwire.NodeService
+}
+
+// meshName returns the name of the service that the instance stands for in a mesh, or "".
+func (i *Instance) meshName() string {
+	switch {
+	case i.Kind == consulwire.KindConnectProxy:
+		return i.Proxy.DestinationServiceName
+	case i.Connect.Native:
+		return i.Service
+	}
+	return ""
 }
 
 // Check is a check of an instance, or of a node when ServiceID is empty. One that a [View] returned is
@@ -35,7 +47,19 @@ func (i *Instance) normal() *Instance {
 	own.Tags = append([]string{}, i.Tags...)
 	own.Meta = ownMap(i.Meta)
 	own.TaggedAddresses = ownMap(i.TaggedAddresses)
+	own.Proxy = normalProxy(i.Proxy)
 	return &own
+}
+
+// normalProxy returns the proxy with lists of its own. What its configurations hold is shared: nobody changes it.
+func normalProxy(p consulwire.Proxy) consulwire.Proxy {
+	p.Config = ownMap(p.Config)
+	p.Upstreams = append([]consulwire.Upstream(nil), p.Upstreams...)
+	for n := range p.Upstreams {
+		p.Upstreams[n].Config = ownMap(p.Upstreams[n].Config)
+	}
+	p.Expose.Paths = append([]consulwire.ExposePath(nil), p.Expose.Paths...)
+	return p
 }
 
 func (c *Check) normal() *Check {

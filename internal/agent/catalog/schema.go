@@ -12,12 +12,13 @@ import (
 
 // The tables and their indexes. Every table has an index "id", which is unique.
 const (
-	tableNodes    = "nodes"
-	tableServices = "services"
-	tableChecks   = "checks"
-	tableSessions = "sessions"
-	tableKV       = "kv"
-	tableMarks    = "marks"
+	tableNodes     = "nodes"
+	tableServices  = "services"
+	tableChecks    = "checks"
+	tableSessions  = "sessions"
+	tableKV        = "kv"
+	tableDocuments = "documents"
+	tableMarks     = "marks"
 
 	tableTombstones = "tombstones"
 
@@ -25,10 +26,12 @@ const (
 	byNode    = "node"
 	byUUID    = "uuid"     // nodes: of the ID, which is no key: several nodes may lack one
 	byName    = "name"     // services: of the service, in any case
+	byMesh    = "mesh"     // services: of the service that an instance stands for in a mesh, in any case
 	byService = "instance" // checks: node and service ID
 	byOwner   = "owner"    // checks of no instance: the node, so that they need not be looked for among all that it has
 	byStatus  = "status"   // checks
 	byCheck   = "check"    // sessions: node and check ID of each check that it depends on
+	byClass   = "class"    // documents
 	bySession = "session"  // kv: that holds the lock
 	byPrefix  = byID + prefixed
 
@@ -37,7 +40,7 @@ const (
 
 // journaled are the tables that a journal is told of. Marks and tombstones are not among them: an agent that starts
 // again begins at an index above all that it has told.
-var journaled = []string{tableNodes, tableServices, tableChecks, tableSessions, tableKV}
+var journaled = []string{tableNodes, tableServices, tableChecks, tableSessions, tableKV, tableDocuments}
 
 // NewRow returns an empty row of one of [Tables], to decode one into that a journal was told; nil for no such table.
 func NewRow(table string) any {
@@ -52,6 +55,8 @@ func NewRow(table string) any {
 		return new(consulwire.Session)
 	case tableKV:
 		return new(Pair)
+	case tableDocuments:
+		return new(Document)
 	}
 	return nil
 }
@@ -62,7 +67,8 @@ func schema() *memdb.DBSchema {
 		tableServices: table(tableServices,
 			unique(both(field("Node", fold), field("ID", exact))),
 			index(byNode, field("Node", fold)),
-			index(byName, field("Service", fold))),
+			index(byName, field("Service", fold)),
+			index(byMesh, meshKey{})),
 		tableChecks: table(tableChecks,
 			unique(both(field("Node", fold), field("CheckID", exact))),
 			index(byNode, field("Node", fold)),
@@ -77,6 +83,9 @@ func schema() *memdb.DBSchema {
 		tableKV: table(tableKV,
 			unique(kvKey{}),
 			index(bySession, field("Session", fold))),
+		tableDocuments: table(tableDocuments,
+			unique(both(field("Class", exact), field("Name", fold))),
+			index(byClass, field("Class", exact))),
 		tableMarks:      table(tableMarks, unique(topicKey{})),
 		tableTombstones: table(tableTombstones, unique(kvKey{})),
 	}}
@@ -135,6 +144,25 @@ func (kvKey) FromArgs(args ...any) ([]byte, error) {
 
 func (k kvKey) PrefixFromArgs(args ...any) ([]byte, error) { return k.FromArgs(args...) }
 
+// meshKey is the index of the instances that take part in a mesh by the service that they stand for.
+type meshKey struct{}
+
+func (meshKey) FromObject(row any) (bool, []byte, error) {
+	instance, ok := row.(*Instance)
+	if !ok {
+		return false, nil, errors.New("not an instance")
+	}
+	name := instance.meshName()
+	return name != "", foldedKey(name), nil
+}
+
+func (meshKey) FromArgs(args ...any) ([]byte, error) {
+	if name, ok := args[0].(string); ok && len(args) == 1 {
+		return foldedKey(name), nil
+	}
+	return nil, errors.New("instances of a mesh are found by the name of a service")
+}
+
 // nodesOwn is the index of the checks that are of a node itself.
 type nodesOwn struct{}
 
@@ -143,17 +171,17 @@ func (nodesOwn) FromObject(row any) (bool, []byte, error) {
 	if !ok {
 		return false, nil, errors.New("not a check")
 	}
-	return check.ServiceID == "", nodeKey(check.Node), nil
+	return check.ServiceID == "", foldedKey(check.Node), nil
 }
 
 func (nodesOwn) FromArgs(args ...any) ([]byte, error) {
 	if node, ok := args[0].(string); ok && len(args) == 1 {
-		return nodeKey(node), nil
+		return foldedKey(node), nil
 	}
 	return nil, errors.New("a node's own checks are found by its name")
 }
 
-func nodeKey(node string) []byte { return []byte(strings.ToLower(node) + "\x00") }
+func foldedKey(name string) []byte { return []byte(strings.ToLower(name) + "\x00") }
 
 // sessionChecks is the index of sessions by each check that they depend on.
 type sessionChecks struct{}

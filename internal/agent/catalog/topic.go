@@ -43,6 +43,9 @@ var (
 // Service is the topic of one service: its instances, their checks, their nodes and those nodes' checks.
 func Service(name string) Topic { return Topic{"service", strings.ToLower(name)} }
 
+// Mesh is the topic of the instances that stand for a service in a mesh, as [Service] is of those of its own.
+func Mesh(service string) Topic { return Topic{"mesh", strings.ToLower(service)} }
+
 // Node is the topic of one node: itself and its instances, without checks.
 func Node(name string) Topic { return Topic{"node", strings.ToLower(name)} }
 
@@ -147,6 +150,8 @@ func (w *Writer) exists(t Topic) bool {
 	switch t.kind { //nolint:exhaustive // the others are always there
 	case "service":
 		return one[Instance](w.View, tableServices, byName, t.name) != nil
+	case "mesh":
+		return one[Instance](w.View, tableServices, byMesh, t.name) != nil
 	case "node":
 		return w.Node(t.name) != nil
 	}

@@ -100,6 +100,12 @@ func (v View) Instances(service string) []*Instance {
 	return slices.Collect(rows[Instance](v, tableServices, byName, service))
 }
 
+// MeshInstances returns the instances that stand for a service in a mesh: its proxies, and what is native to the mesh. The
+// name may be in any case.
+func (v View) MeshInstances(service string) []*Instance {
+	return slices.Collect(rows[Instance](v, tableServices, byMesh, service))
+}
+
 // NodeInstances returns what runs on a node.
 func (v View) NodeInstances(node string) []*Instance {
 	return slices.Collect(rows[Instance](v, tableServices, byNode, node))

@@ -55,7 +55,15 @@ func (w *Writer) SetNode(node *consulwire.Node) error {
 
 func (w *Writer) touchServicesOn(node string) {
 	for i := range rows[Instance](w.View, tableServices, byNode, node) {
-		w.touch(Service(i.Service))
+		w.touchInstance(i)
+	}
+}
+
+// touchInstance touches the topics of the services that the instance is looked for under.
+func (w *Writer) touchInstance(i *Instance) {
+	w.touch(Service(i.Service))
+	if name := i.meshName(); name != "" {
+		w.touch(Mesh(name))
 	}
 }
 
@@ -75,6 +83,7 @@ func (w *Writer) DeleteNode(name string) bool {
 	for _, s := range w.NodeSessions(name) {
 		w.DestroySession(s.ID)
 	}
+	w.DeleteDocument(Coordinates, name)
 	w.remove(tableNodes, node)
 	w.touch(Nodes, Node(name))
 	return true
@@ -96,10 +105,11 @@ func (w *Writer) SetInstance(instance *Instance) error {
 			return nil
 		}
 		after.CreateIndex = before.CreateIndex
-		w.touch(Service(before.Service))
+		w.touchInstance(before)
 	}
 	w.put(tableServices, after)
-	w.touch(Services, Node(after.Node), Service(after.Service))
+	w.touch(Services, Node(after.Node))
+	w.touchInstance(after)
 	for _, c := range w.InstanceChecks(after.Node, after.ID) {
 		w.putCheck(c, c.normal())
 	}
@@ -116,7 +126,8 @@ func (w *Writer) DeleteInstance(node, id string) bool {
 		w.DeleteCheck(node, c.CheckID)
 	}
 	w.remove(tableServices, instance)
-	w.touch(Services, Node(node), Service(instance.Service))
+	w.touch(Services, Node(node))
+	w.touchInstance(instance)
 	return true
 }
 
@@ -189,4 +200,7 @@ func (w *Writer) touchCheck(c *Check) {
 		return
 	}
 	w.touch(Service(c.ServiceName))
+	if i := w.Instance(c.Node, c.ServiceID); i != nil {
+		w.touchInstance(i)
+	}
 }

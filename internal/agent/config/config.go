@@ -49,6 +49,7 @@ type Config struct {
 	LocalScriptChecks  bool // programs may be run as checks when a file asks for it
 	CheckOutputMaxSize int  // bytes
 	DiscardCheckOutput bool
+	Debug              bool // the process can be watched over HTTP
 
 	ResponseHeaders map[string]string // of every answer over HTTP
 	SessionTTLMin   time.Duration     // the shortest TTL that a session may ask for; Consul's 10 s when zero

@@ -143,45 +143,47 @@ func TestHeredoc(t *testing.T) {
 func TestProblemsAreNamed(t *testing.T) {
 	for content, want := range map[string]string{
 		"j{\n \"nmae\": 1}": "a.json:2: unknown key nmae",
-		"j{\"service\": {\"name\":\"w\",\n\"prot\": 80}}":                                     "a.json:2: unknown key service.prot; near: port",
-		"j{\"ports\": {\"htp\": 1}}":                                                          "a.json:1: unknown key ports.htp; near: http",
-		"j{\"ports\":\n 1}":                                                                   "a.json:1: ports is a number, not an object",
-		"j{\"ports\": {\"http\": \"1\"}}":                                                     "ports.http is a string, not a number",
-		"j{\"ports\": {\"http\": 1.5}}":                                                       "ports.http is 1.5, not an integer",
-		"j{\"server\": \"yes\"}":                                                              "server is a string, not a boolean",
-		"j{\"recursors\": \"1.1.1.1\"}":                                                       "recursors is a string, not a list",
-		"j{\"services\": {\"name\": \"w\"}}":                                                  "services is an object, not a list",
-		"j{\"services\": [{\"port\": 1}]}":                                                    "services[0] has no name",
-		"j{\"check\": {\"ttl\": \"1s\"}}":                                                     "check has no name",
-		"j{\"check\": {\"name\": \"c\", \"ttl\": 1}}":                                         "check.ttl is a number, not a string",
-		"j{\"check\": {\"name\": \"c\", \"ttl\": \"x\"}}":                                     "check.ttl: invalid duration \"x\"",
-		"j{\"check\": {\"name\": \"c\"}}":                                                     "check: TTL must be > 0 for TTL checks",
-		"j{\"check\": {\"name\": \"c\", \"ttl\": \"1s\", \"status\": \"good\"}}":              "status \"good\" is not passing, warning or critical",
-		"j{\"check\": {\"name\": \"c\", \"script\": \"x\"}}":                                  "check.script is not supported: Consul has removed it; use args",
-		"j{\"check\": {\"name\": \"c\", \"docker_container_id\": \"x\"}}":                     "check.docker_container_id is not supported",
-		"j{\"service\": {\"name\": \"w\", \"connect\": {\"sidecar_service\": {\"port\":1}}}}": "service.connect.sidecar_service is not supported: this agent has no service mesh",
-		"j{\"service\": {\"name\": \"w\", \"connect\": {\"sidecar_service\": {}}}}":           "service.connect.sidecar_service is not supported: this agent has no service mesh",
-		"hservice {\n name = \"w\"\n connect { sidecar_service {} }\n}":                       "a.hcl:3: service.connect.sidecar_service is not supported",
-		"j{\"bootstrap_expect\": 1}":                                                          "'bootstrap = true' requires 'server = true'",
-		"j{\"bootstrap\": true}":                                                              "'bootstrap = true' requires 'server = true'",
-		"j{\"bootstrap_expect\": 3}":                                                          "'bootstrap_expect > 0' requires 'server = true'",
-		"j{\"service\": {\"name\": \"w\", \"meta\": {\"a b\": \"\"}}}":                        "invalid meta for service w",
-		"j{\"service\": {\"name\": \"w\", \"weights\": {\"passing\": 0}}}":                    "Invalid weight definition for service w",
-		"j{\"service\": {\"name\": \"w\", \"socket_path\": \"/s\", \"port\": 1}}":             "cannot have both socket path /s and address/port",
-		"j{\"acl\": {\"enabled\": true}}":                                                     "acl.enabled is not supported: this agent has no access control",
-		"j{":                                                                                  "a.json:1: the file ends inside of its object",
-		"j{\"a\":\n\n}":                                                                       "a.json:3: invalid character '}'",
-		"j[]":                                                                                 "the file holds a list, not an object",
-		"j{} {}":                                                                              "something follows the object",
-		"j" + strings.Repeat(`{"a":`, 100):                                                    "more than 64 objects and lists inside each other",
-		"j\"" + strings.Repeat("x", 5<<20):                                                    "a configuration file may have 4 MiB at the most",
-		"hservice {\n  nmae = \"x\"\n}":                                                       "a.hcl:2: unknown key service.nmae; near: name",
-		"hservice \"web\" {\n port = 1\n}":                                                    "unknown key service.web",
-		"hports {}\nports {}":                                                                 "ports is a list, not an object",
-		"hservice {":                                                                          "a.hcl:1: ",
-		"ha = \"\\q\"":                                                                        "a.hcl",
-		"hports { http = 99999999999999999999 }":                                              "number 99999999999999999999 is out of range",
-		"ha = " + strings.Repeat("[", 1<<20):                                                  "more than 64 objects and lists inside each other",
+		"j{\"service\": {\"name\":\"w\",\n\"prot\": 80}}":                                               "a.json:2: unknown key service.prot; near: port",
+		"j{\"ports\": {\"htp\": 1}}":                                                                    "a.json:1: unknown key ports.htp; near: http",
+		"j{\"ports\":\n 1}":                                                                             "a.json:1: ports is a number, not an object",
+		"j{\"ports\": {\"http\": \"1\"}}":                                                               "ports.http is a string, not a number",
+		"j{\"ports\": {\"http\": 1.5}}":                                                                 "ports.http is 1.5, not an integer",
+		"j{\"server\": \"yes\"}":                                                                        "server is a string, not a boolean",
+		"j{\"recursors\": \"1.1.1.1\"}":                                                                 "recursors is a string, not a list",
+		"j{\"services\": {\"name\": \"w\"}}":                                                            "services is an object, not a list",
+		"j{\"services\": [{\"port\": 1}]}":                                                              "services[0] has no name",
+		"j{\"check\": {\"ttl\": \"1s\"}}":                                                               "check has no name",
+		"j{\"check\": {\"name\": \"c\", \"ttl\": 1}}":                                                   "check.ttl is a number, not a string",
+		"j{\"check\": {\"name\": \"c\", \"ttl\": \"x\"}}":                                               "check.ttl: invalid duration \"x\"",
+		"j{\"check\": {\"name\": \"c\"}}":                                                               "check: TTL must be > 0 for TTL checks",
+		"j{\"check\": {\"name\": \"c\", \"ttl\": \"1s\", \"status\": \"good\"}}":                        "status \"good\" is not passing, warning or critical",
+		"j{\"check\": {\"name\": \"c\", \"script\": \"x\"}}":                                            "check.script is not supported: Consul has removed it; use args",
+		"j{\"check\": {\"name\": \"c\", \"docker_container_id\": \"x\"}}":                               "check.docker_container_id is not supported",
+		"j{\"service\": {\"name\": \"w\", \"connect\": {\"sidecar_service\": {\"id\": \"x\"}}}}":        "service.connect.sidecar_service can't specify an ID",
+		"hservice {\n name = \"w\"\n connect { sidecar_service { nope = 1 } }\n}":                       "a.hcl:3: unknown key service.connect.sidecar_service.nope",
+		"hservice {\n name = \"w\"\n kind = \"connect-proxy\"\n}":                                       "a.hcl:1: service w: 2 errors occurred:",
+		"j{\"service\": {\"name\": \"w\", \"proxy\": {\"mode\": \"odd\"}}}":                             "service.proxy.mode is \"odd\", not one of [\"direct\" \"transparent\"]",
+		"j{\"service\": {\"name\": \"w\", \"proxy\": {\"upstreams\": [{\"local_bind_port\": \"x\"}]}}}": "service.proxy.upstreams[0].local_bind_port is a string, not a number",
+		"j{\"bootstrap_expect\": 1}":                                                                    "'bootstrap = true' requires 'server = true'",
+		"j{\"bootstrap\": true}":                                                                        "'bootstrap = true' requires 'server = true'",
+		"j{\"bootstrap_expect\": 3}":                                                                    "'bootstrap_expect > 0' requires 'server = true'",
+		"j{\"service\": {\"name\": \"w\", \"meta\": {\"a b\": \"\"}}}":                                  "invalid meta for service w",
+		"j{\"service\": {\"name\": \"w\", \"weights\": {\"passing\": 0}}}":                              "Invalid weight definition for service w",
+		"j{\"service\": {\"name\": \"w\", \"socket_path\": \"/s\", \"port\": 1}}":                       "cannot have both socket path /s and address/port",
+		"j{\"acl\": {\"enabled\": true}}":                                                               "acl.enabled is not supported: this agent has no access control",
+		"j{":                                                                                            "a.json:1: the file ends inside of its object",
+		"j{\"a\":\n\n}":                                                                                 "a.json:3: invalid character '}'",
+		"j[]":                                                                                           "the file holds a list, not an object",
+		"j{} {}":                                                                                        "something follows the object",
+		"j" + strings.Repeat(`{"a":`, 100):                                                              "more than 64 objects and lists inside each other",
+		"j\"" + strings.Repeat("x", 5<<20):                                                              "a configuration file may have 4 MiB at the most",
+		"hservice {\n  nmae = \"x\"\n}":                                                                 "a.hcl:2: unknown key service.nmae; near: name",
+		"hservice \"web\" {\n port = 1\n}":                                                              "unknown key service.web",
+		"hports {}\nports {}":                                                                           "ports is a list, not an object",
+		"hservice {":                                                                                    "a.hcl:1: ",
+		"ha = \"\\q\"":                                                                                  "a.hcl",
+		"hports { http = 99999999999999999999 }":                                                        "number 99999999999999999999 is out of range",
+		"ha = " + strings.Repeat("[", 1<<20):                                                            "more than 64 objects and lists inside each other",
 	} {
 		name := map[byte]string{'j': "a.json", 'h': "a.hcl"}[content[0]]
 		_, _, err := load(t, map[string]string{name: content[1:]})
@@ -212,6 +214,30 @@ func TestCheckIDs(t *testing.T) {
 // TestNothingAskedOfTheMesh holds that what is there but says nothing is taken, as machines write it.
 func TestNothingAskedOfTheMesh(t *testing.T) {
 	must(t, map[string]string{"a.json": `{"service": {"name": "w", "kind": "", "proxy": {}, "connect": {}}, "services": [{"name": "x", "connect": {"native": false, "sidecar_service": null}}]}`})
+}
+
+// TestMeshInFiles holds that a proxy, and the one that a service brings, are read from both formats.
+func TestMeshInFiles(t *testing.T) {
+	c := must(t, map[string]string{
+		"a.hcl": `service {
+			name = "web"
+			connect { sidecar_service { proxy {
+				config { protocol = "http" limits = { max = 5 } }
+				upstreams { destination_name = "db" local_bind_port = 9000 mesh_gateway { mode = "local" } }
+				expose { paths { path = "/" listener_port = 1 local_path_port = 2 } }
+			} } }
+		}`,
+		"b.json": `{"service": {"name": "p", "kind": "connect-proxy", "port": 1, "proxy": {"DestinationServiceName": "web", "mode": "transparent",
+			"transparent_proxy": {"dialed_directly": true}, "config": {"a": [1, "b", null, true]}}}}`,
+	})
+	got, err := json.Marshal([]any{c.Services[0].Connect.SidecarService.Proxy, c.Services[1].Kind, c.Services[1].Proxy})
+	want := `[{"Mode":"","Config":{"limits":{"max":5},"protocol":"http"},"Upstreams":[{"DestinationType":"service","DestinationName":"db","Datacenter":"",` +
+		`"LocalBindPort":9000,"MeshGateway":{"Mode":"local"}}],"MeshGateway":{},"Expose":{"Paths":[{"ListenerPort":1,"Path":"/","LocalPathPort":2}]}},` +
+		`"connect-proxy",{"DestinationServiceName":"web","Mode":"transparent","Config":{"a":[1,"b",null,true]},"MeshGateway":{},"Expose":{},` +
+		`"TransparentProxy":{"DialedDirectly":true}}]`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v\nwant %s", got, err, want)
+	}
 }
 
 // TestOneProblemOfACheck holds that a value which makes no sense is not said to be missing besides.

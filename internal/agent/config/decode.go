@@ -15,11 +15,10 @@ import (
 type verdict int
 
 const (
-	taken        verdict = iota
-	ignored              // nothing here depends on it
-	warned               // something else would happen in Consul; the agent runs without it
-	refused              // without it something would be wrong or unsafe that the user relies on
-	refusedEmpty         // as refused, and an object asks for it even if it is empty
+	taken   verdict = iota
+	ignored         // nothing here depends on it
+	warned          // something else would happen in Consul; the agent runs without it
+	refused         // without it something would be wrong or unsafe that the user relies on
 )
 
 // key says what becomes of a key of objects that are read into a T.
@@ -116,8 +115,8 @@ func decode[T any](r *reader, into *T, from *value, keys table[T], prefix, label
 			if f.value.says() {
 				r.warn(f.line, "%s%s has no effect: %s", label, f.name, k.why)
 			}
-		case refused, refusedEmpty:
-			if f.value.says() || k.verdict == refusedEmpty && f.value.kind == object {
+		case refused:
+			if f.value.says() {
 				r.fail(f.line, "%s%s is not supported: %s", label, f.name, k.why)
 			}
 		case ignored:

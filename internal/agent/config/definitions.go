@@ -44,8 +44,7 @@ func serviceKeys() table[serviceDefinition] {
 	t.take("check", objectKey(func(r *reader, s *serviceDefinition, v *value, name string) {
 		s.Check = readServiceCheck(r, v, name)
 	}))
-	t.judge(refused, noMesh, "kind", "proxy", "connect.native")
-	t.judge(refusedEmpty, noMesh, "connect.sidecar_service")
+	meshKeys(t)
 	t.judge(refused, oneTenant, "namespace", "partition")
 	return t
 }
@@ -78,16 +77,23 @@ func readTaggedAddresses(r *reader, s *serviceDefinition, v value, name string) 
 }
 
 func readService(r *reader, v *value, name string) *serviceDefinition {
+	s := readUnnamed(r, v, name)
+	if s.Name == "" {
+		r.fail(v.line, "%s has no name", name)
+	}
+	validateMesh(r, v, s)
+	return s
+}
+
+// readUnnamed reads a service that need not have a name: a proxy is named after its service.
+func readUnnamed(r *reader, v *value, name string) *serviceDefinition {
 	s := new(serviceDefinition)
 	decode(r, s, v, serviceKeys(), "", name+".")
 	// Consul numbers the checks of a file with the single one last.
 	if s.Check != nil {
 		s.Checks, s.Check = append(s.Checks, s.Check), nil
 	}
-	if s.Name == "" {
-		r.fail(v.line, "%s has no name", name)
-	}
-	if err := registrar.ValidateMeta(s.Meta); err != nil {
+	if err := registrar.ValidateServiceMeta(s.Kind, s.Meta); err != nil {
 		r.fail(v.line, "invalid meta for service %s: %v", s.Name, err)
 	}
 	if err := registrar.ValidateWeights(*weightsOf(s)); err != nil {

@@ -47,7 +47,7 @@ func agentKeys() table[Config] {
 		"revision", "version", "version_prerelease", "version_metadata",
 		"disable_anonymous_signature", "disable_update_check", "disable_host_node_id", "disable_keyring_file",
 		"disable_remote_exec", "disable_http_unprintable_char_filter", "discovery_max_stale", "use_streaming_backend",
-		"enable_central_service_config", "enable_debug", "encrypt_verify_incoming", "encrypt_verify_outgoing",
+		"enable_central_service_config", "encrypt_verify_incoming", "encrypt_verify_outgoing",
 		"limits.http_max_conns_per_client https_handshake_timeout rpc_client_timeout rpc_handshake_timeout rpc_max_burst",
 		"limits.rpc_max_conns_per_client rpc_rate",
 		"leave_on_terminate", "skip_leave_on_interrupt", "primary_datacenter", "primary_gateways_interval",
@@ -114,6 +114,7 @@ func takenKeys(t table[Config]) {
 		"log_json": func(c *Config) *bool { return &c.LogJSON }, "enable_script_checks": func(c *Config) *bool { return &c.ScriptChecks },
 		"enable_local_script_checks": func(c *Config) *bool { return &c.LocalScriptChecks },
 		"discard_check_output":       func(c *Config) *bool { return &c.DiscardCheckOutput },
+		"enable_debug":               func(c *Config) *bool { return &c.Debug },
 		"ui":                         func(c *Config) *bool { return &c.UI }, "ui_config.enabled": func(c *Config) *bool { return &c.UI },
 	} {
 		t.take(name, boolKey(at))

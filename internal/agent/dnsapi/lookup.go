@@ -74,16 +74,19 @@ func (l *lookup) resolve(name string) outcome {
 	}
 	switch kind {
 	case "service":
-		return l.service(serviceAndTag(parts))
+		service, tag := serviceAndTag(parts)
+		return l.service(service, tag, false)
+	case "connect":
+		return l.service(last, "", true)
 	case "node":
 		return l.node(strings.Join(parts, "."))
 	case "virtual":
 		return answered // there are no virtual addresses
-	case "connect", "ingress":
+	case "ingress":
 		if last == "" {
 			return failed
 		}
-		return notFound // no service mesh: there are no instances of these kinds
+		return notFound // there are no gateways in front of services
 	default:
 		return notFound // nor prepared queries
 	}

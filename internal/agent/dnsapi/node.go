@@ -91,7 +91,7 @@ const maxNameservers = 3
 
 // nameservers returns servers of the domain, which are the healthy instances of "consul", with their addresses.
 func (l *lookup) nameservers() (servers, addresses []dns.RR) {
-	for e := range shuffled(l.set.pools.of(l.view, "consul")) {
+	for e := range shuffled(l.set.pools.of(l.view, poolKey{service: "consul"})) {
 		name := strings.ToLower(e.node.Node + ".node." + l.server.cfg.Datacenter + "." + l.domain)
 		if !plainName(e.node.Node) || !representable(name) {
 			continue

@@ -32,7 +32,39 @@ type pools struct {
 	onlyPassing bool
 
 	mu        sync.RWMutex
-	byService map[string]*pool
+	byService map[poolKey]*pool
+}
+
+// poolKey is what is asked for: a service, or what stands for it in a mesh.
+type poolKey struct {
+	service string // in lower case
+	mesh    bool
+}
+
+func (k poolKey) topic() catalog.Topic {
+	if k.mesh {
+		return catalog.Mesh(k.service)
+	}
+	return catalog.Service(k.service)
+}
+
+func (k poolKey) instances(view catalog.View) []*catalog.Instance {
+	if k.mesh {
+		return view.MeshInstances(k.service)
+	}
+	return view.Instances(k.service)
+}
+
+// checks returns the checks of the instances, without those of their nodes.
+func (k poolKey) checks(view catalog.View, instances []*catalog.Instance) []*catalog.Check {
+	if !k.mesh {
+		return view.ServiceChecks(k.service)
+	}
+	var checks []*catalog.Check
+	for _, i := range instances {
+		checks = append(checks, view.InstanceChecks(i.Node, i.ID)...)
+	}
+	return checks
 }
 
 type pool struct {
@@ -41,43 +73,43 @@ type pool struct {
 }
 
 func newPools(onlyPassing bool) *pools {
-	return &pools{onlyPassing: onlyPassing, byService: map[string]*pool{}}
+	return &pools{onlyPassing: onlyPassing, byService: map[poolKey]*pool{}}
 }
 
-// of returns the instances of the service, whose name is in lower case. The slice must not be changed.
-func (p *pools) of(view catalog.View, service string) []*entry {
-	index := view.Mark(catalog.Service(service)).Index
+// of returns the instances that are asked for. The slice must not be changed.
+func (p *pools) of(view catalog.View, key poolKey) []*entry {
+	index := view.Mark(key.topic()).Index
 	p.mu.RLock()
-	known := p.byService[service]
+	known := p.byService[key]
 	p.mu.RUnlock()
 	if known != nil && known.index == index {
 		return known.entries
 	}
-	entries, exists := p.find(view, service)
+	entries, exists := p.find(view, key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch known = p.byService[service]; {
+	switch known = p.byService[key]; {
 	case known != nil && known.index > index: // this view is an old one
 	case !exists:
-		delete(p.byService, service)
+		delete(p.byService, key)
 	default:
 		if len(p.byService) >= maxPools {
 			clear(p.byService)
 		}
-		p.byService[service] = &pool{index, entries}
+		p.byService[key] = &pool{index, entries}
 	}
 	return entries
 }
 
 // find reads the catalog, and reports also whether the service has any instance.
-func (p *pools) find(view catalog.View, service string) (entries []*entry, exists bool) {
-	instances := view.Instances(service)
+func (p *pools) find(view catalog.View, asked poolKey) (entries []*entry, exists bool) {
+	instances := asked.instances(view)
 	if len(instances) == 0 {
 		return nil, false
 	}
 	type key struct{ node, id string }
 	checks := map[key]health{}
-	for _, c := range view.ServiceChecks(service) {
+	for _, c := range asked.checks(view, instances) {
 		k := key{strings.ToLower(c.Node), c.ServiceID}
 		checks[k] = checks[k].with(c)
 	}

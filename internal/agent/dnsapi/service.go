@@ -9,13 +9,14 @@ import (
 	"github.com/pandakit/panda/internal/consulwire"
 )
 
-// service answers with the instances that have the tag, unless that is empty.
-func (l *lookup) service(name, tag string) outcome {
+// service answers with the instances that have the tag, unless that is empty. With mesh they are those that stand for the
+// service in a mesh.
+func (l *lookup) service(name, tag string, mesh bool) outcome {
 	if name == "" {
 		return failed
 	}
 	var found bool
-	entries := l.set.pools.of(l.view, name)
+	entries := l.set.pools.of(l.view, poolKey{name, mesh})
 	if l.qtype == dns.TypeSRV {
 		found = l.srv(entries, tag, l.set.serviceTTL(name))
 	} else {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/hashicorp/go-bexpr/grammar"
 )
@@ -59,11 +60,37 @@ func compile(expression string, element reflect.Type) (predicate, error) {
 	if err != nil {
 		return nil, &SyntaxError{err}
 	}
+	if plain := withPlainSlashes(expression); plain != expression {
+		if other, err := grammar.Parse("", []byte(plain), grammar.MaxExpressions(mostSteps)); err == nil {
+			tree = other
+		}
+	}
 	root, ok := tree.(grammar.Expression)
 	if !ok {
 		return nil, errors.New("Invalid AST node") //nolint:staticcheck // Consul's text
 	}
 	return branch(root, element)
+}
+
+// withPlainSlashes returns the expression with the first slash of quoted texts written otherwise: the grammar of later
+// versions takes "/a" for a way to a field, also where it is a value, which then lacks its slash.
+func withPlainSlashes(expression string) string {
+	var b strings.Builder
+	quote := byte(0)
+	for i := range len(expression) {
+		c := expression[i]
+		switch {
+		case quote == 0 && (c == '"' || c == '`'):
+			quote = c
+		case quote == c:
+			quote = 0
+		case quote == '"' && c == '/' && expression[i-1] == '"':
+			b.WriteString(`\x2f`)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // Fits reports whether the element fits.

@@ -12,7 +12,7 @@ func entry() *consulwire.ServiceEntry {
 	return &consulwire.ServiceEntry{
 		Node: &consulwire.Node{Node: "n1", Meta: map[string]string{"rack": "r1"}},
 		Service: &consulwire.NodeService{
-			ID: "web-1", Service: "web", Port: 80, Tags: []string{"v1", "blue"}, EnableTagOverride: true,
+			ID: "web-1", Service: "web", Port: 80, SocketPath: "/run/web", Tags: []string{"v1", "blue"}, EnableTagOverride: true,
 			TaggedAddresses: map[string]consulwire.ServiceAddress{"lan": {Address: "10.0.0.1", Port: 8080}},
 			Weights:         consulwire.Weights{Passing: 3},
 		},
@@ -51,12 +51,15 @@ func TestFits(t *testing.T) {
 		`Node.Node not matches "^x"`:      true,
 		`not Node.Node == n1`:             false,
 		`Node.Node == x or Node.Node==n1`: true,
-		`Node.Node == n1 and (Service.Port == 1 or Service.ID == "web-1")`: true,
-		`Service.EnableTagOverride == true`:                                true,
-		`Service.Weights.Passing == 3`:                                     true,
-		`Service.TaggedAddresses.lan.Port == 8080`:                         true,
-		`Service.TaggedAddresses.wan.Port == 8080`:                         false,
-		`Service.Connect.Native == false`:                                  true,
+		`Node.Node == n1 and (Service.Port == 1 or Service.ID == "web-1")`:                     true,
+		`Service.EnableTagOverride == true`:                                                    true,
+		`Service.Weights.Passing == 3`:                                                         true,
+		`Service.TaggedAddresses.lan.Port == 8080`:                                             true,
+		`Service.TaggedAddresses.wan.Port == 8080`:                                             false,
+		`Service.Connect.Native == false`:                                                      true,
+		`Service.SocketPath == "/run/web"`:                                                     true,
+		`Service.SocketPath == "run/web"`:                                                      false,
+		`Service.SocketPath == "/run" or Node.Node == "/" or "/run/web" in Service.SocketPath`: true,
 	} {
 		f, err := filter.Compile[consulwire.ServiceEntry](expression)
 		if err != nil {

@@ -150,9 +150,16 @@ func (h *Handler) agentService(i *catalog.Instance) *consulwire.AgentService {
 	if meta == nil {
 		meta = map[string]string{}
 	}
-	return &consulwire.AgentService{
+	service := &consulwire.AgentService{
 		Kind: i.Kind, ID: i.ID, Service: i.Service, Tags: i.Tags, Meta: meta, Port: i.Port, Address: i.Address,
 		SocketPath: i.SocketPath, TaggedAddresses: i.TaggedAddresses, Weights: i.Weights,
 		EnableTagOverride: i.EnableTagOverride, Datacenter: h.cfg.Datacenter,
 	}
+	if i.Kind == consulwire.KindConnectProxy || consulwire.IsGateway(i.Kind) {
+		service.Proxy = i.Proxy.Local()
+	}
+	if i.Connect.Native {
+		service.Connect = &consulwire.Connect{Native: true}
+	}
+	return service
 }

@@ -18,7 +18,7 @@ func (h *Handler) catalogEndpoints() []endpoint {
 		{http.MethodGet, "/v1/catalog/nodes", h.list(listing{topic: everyone(catalog.Nodes), open: listNodes})},
 		{http.MethodGet, "/v1/catalog/services", h.list(listing{topic: everyone(catalog.Services), open: listServices, cached: true})},
 		{http.MethodGet, "/v1/catalog/service/{name...}", h.list(listing{topic: catalog.Service, open: catalogService, missing: noService, cached: true})},
-		{http.MethodGet, "/v1/catalog/connect/{name...}", h.list(listing{topic: catalog.Service, open: noCatalogService, missing: noService, cached: true})},
+		{http.MethodGet, "/v1/catalog/connect/{name...}", h.list(listing{topic: catalog.Mesh, open: catalogConnect, missing: noService, cached: true})},
 		{http.MethodGet, "/v1/catalog/node/{name...}", h.list(listing{topic: h.nodeTopic, open: nodeServices, missing: noNode})},
 		{http.MethodGet, "/v1/catalog/node-services/{name...}", h.list(listing{topic: h.nodeTopic, open: nodeServiceList, missing: noNode})},
 		{http.MethodGet, "/v1/catalog/gateway-services/{name...}", h.list(listing{topic: catalog.Service, open: nothing, missing: "Missing gateway name"})},
@@ -70,19 +70,24 @@ func listServices(q *question) (func(catalog.View) any, error) {
 }
 
 func catalogService(q *question) (func(catalog.View) any, error) {
+	return catalogInstances(q, q.tags, catalog.View.Instances)
+}
+
+// catalogConnect opens the instances that stand for a service in a mesh. Tags are not read there, as in Consul.
+func catalogConnect(q *question) (func(catalog.View) any, error) {
+	return catalogInstances(q, nil, catalog.View.MeshInstances)
+}
+
+func catalogInstances(q *question, tags []string, read func(catalog.View, string) []*catalog.Instance) (func(catalog.View) any, error) {
 	return filtered(q, func(v catalog.View) []*consulwire.CatalogService {
 		var found []*consulwire.CatalogService
-		for _, i := range v.Instances(q.name) {
-			if node := v.Node(i.Node); hasTags(i, q.tags) && q.hasNodeMeta(node.Meta) {
+		for _, i := range read(v, q.name) {
+			if node := v.Node(i.Node); hasTags(i, tags) && q.hasNodeMeta(node.Meta) {
 				found = append(found, onNode(i, node))
 			}
 		}
 		return found
 	})
-}
-
-func noCatalogService(q *question) (func(catalog.View) any, error) {
-	return filtered(q, func(catalog.View) []*consulwire.CatalogService { return nil })
 }
 
 func onNode(i *catalog.Instance, node *consulwire.Node) *consulwire.CatalogService {
@@ -96,8 +101,8 @@ func onNode(i *catalog.Instance, node *consulwire.Node) *consulwire.CatalogServi
 		ServiceKind: i.Kind, ServiceID: i.ID, ServiceName: i.Service, ServiceTags: i.Tags,
 		ServiceAddress: i.Address, ServiceTaggedAddresses: i.TaggedAddresses, ServiceWeights: i.Weights,
 		ServiceMeta: meta, ServicePort: i.Port, ServiceSocketPath: i.SocketPath,
-		ServiceEnableTagOverride: i.EnableTagOverride,
-		CreateIndex:              i.CreateIndex, ModifyIndex: i.ModifyIndex,
+		ServiceEnableTagOverride: i.EnableTagOverride, ServiceProxy: i.Proxy, ServiceConnect: i.Connect,
+		CreateIndex: i.CreateIndex, ModifyIndex: i.ModifyIndex,
 	}
 }
 

@@ -24,7 +24,13 @@ func (h *Handler) register(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err := h.validateRegistration(&wanted); err != nil {
 		return nil, err
 	}
-	return true, failure(h.cfg.Catalog.Write(func(w *catalog.Writer) error { return h.write(w, &wanted) }))
+	if err := h.cfg.Catalog.Write(func(w *catalog.Writer) error { return h.write(w, &wanted) }); err != nil {
+		return true, failure(err)
+	}
+	if s := wanted.Service; s != nil {
+		h.cfg.Registrar.WarnOfMesh(&consulwire.NodeService{ID: s.ID, Service: s.Service, Kind: s.Kind, Connect: consulwire.Connect{Native: s.Connect.Native}})
+	}
+	return true, nil
 }
 
 func (h *Handler) write(w *catalog.Writer, wanted *consulwire.CatalogRegistration) error {
@@ -83,8 +89,10 @@ func (h *Handler) validateRegistration(wanted *consulwire.CatalogRegistration) e
 }
 
 func validateInstance(s *consulwire.CatalogInstance) error {
-	if s.Kind != "" || len(s.Connect) > 0 || s.Proxy["DestinationServiceName"] != nil {
-		return fail("Kind, Connect and Proxy are not supported by this agent, which has no service mesh")
+	if err := registrar.ValidateMember(registrar.Member{
+		Kind: s.Kind, Port: s.Port, SocketPath: s.SocketPath, Proxy: &s.Proxy, Connect: &s.Connect,
+	}); err != nil {
+		return fail("%v", err)
 	}
 	s.ID = cmp.Or(s.ID, s.Service)
 	if s.Service == "" {
@@ -167,7 +175,7 @@ func (r *registration) service() error {
 	if before := r.Instance(r.wanted.Node, s.ID); before != nil && strings.EqualFold(before.Node, r.own) && isOwn(before) {
 		return nil
 	}
-	if err := registrar.ValidateMeta(s.Meta); err != nil {
+	if err := registrar.ValidateServiceMeta(s.Kind, s.Meta); err != nil {
 		return fail("failed inserting service: Invalid Service Meta for node %s and serviceID %s: %v", r.wanted.Node, s.ID, err)
 	}
 	weights := consulwire.Weights{Passing: 1, Warning: 1}
@@ -177,6 +185,7 @@ func (r *registration) service() error {
 	return r.SetInstance(&catalog.Instance{Node: r.Node(r.wanted.Node).Node, NodeService: consulwire.NodeService{
 		ID: s.ID, Service: s.Service, Tags: s.Tags, Address: s.Address, TaggedAddresses: s.TaggedAddresses, Meta: s.Meta,
 		Port: s.Port, SocketPath: s.SocketPath, Weights: weights, EnableTagOverride: s.EnableTagOverride,
+		Kind: s.Kind, Proxy: s.Proxy, Connect: consulwire.Connect{Native: s.Connect.Native},
 	}})
 }
 
@@ -228,6 +237,8 @@ func kind(d *consulwire.CheckDefinition) string {
 		return "ttl"
 	case d.TCP != "" && periodic:
 		return "tcp"
+	case d.UDP != "" && periodic:
+		return "udp"
 	case d.AliasNode != "" || d.AliasService != "":
 		return "alias"
 	case len(d.ScriptArgs) > 0 && d.DockerContainerID != "" && periodic:

@@ -44,6 +44,7 @@ type Config struct {
 	Version    string // as agents tell it: "1.12.9+panda"
 	ServerPort int    // of the server that the agent stands for; nothing listens there
 	Pretty     bool   // answers are indented JSON, as for ?pretty
+	Debug      bool   // the process can be watched at /debug/pprof/
 
 	// Loopback says that the server listens on loopback only. Requests are then refused whose Host is
 	// a name other than localhost and Hosts: a page of a foreign site could otherwise reach the agent
@@ -83,6 +84,9 @@ func New(cfg Config) *Handler {
 	for _, e := range h.endpoints() {
 		h.mux.HandleFunc(e.path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, e) })
 	}
+	if cfg.Debug {
+		h.debugEndpoints()
+	}
 	return h
 }
 
@@ -100,7 +104,7 @@ var written = new(struct{ _ byte })
 func (h *Handler) endpoints() []endpoint {
 	return slices.Concat(
 		h.agentEndpoints(), h.selfEndpoints(), h.catalogEndpoints(), h.healthEndpoints(), h.eventEndpoints(),
-		h.coordinateEndpoints(), h.operatorEndpoints(), h.meshEndpoints(), h.queryEndpoints(), aclEndpoints(),
+		h.coordinateEndpoints(), h.operatorEndpoints(), h.meshEndpoints(), h.configEntryEndpoints(), h.queryEndpoints(), aclEndpoints(),
 		h.dashboardEndpoints(), h.kvEndpoints(), h.sessionEndpoints(), h.txnEndpoints(), h.snapshotEndpoints(),
 	)
 }

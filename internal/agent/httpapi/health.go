@@ -14,13 +14,13 @@ import (
 
 func (h *Handler) healthEndpoints() []endpoint {
 	const noNode, noService = "Missing node name", "Missing service name"
-	entries := func(open func(*question) (func(catalog.View) any, error)) func(http.ResponseWriter, *http.Request) (any, error) {
-		return h.list(listing{topic: catalog.Service, open: open, missing: noService, cached: true, quiet: true})
+	entries := func(topic func(string) catalog.Topic, open func(*question) (func(catalog.View) any, error)) func(http.ResponseWriter, *http.Request) (any, error) {
+		return h.list(listing{topic: topic, open: open, missing: noService, cached: true, quiet: true})
 	}
 	return []endpoint{
-		{http.MethodGet, "/v1/health/service/{name...}", entries(serviceEntries)},
-		{http.MethodGet, "/v1/health/connect/{name...}", entries(noServiceEntries)},
-		{http.MethodGet, "/v1/health/ingress/{name...}", entries(noServiceEntries)},
+		{http.MethodGet, "/v1/health/service/{name...}", entries(catalog.Service, serviceEntries)},
+		{http.MethodGet, "/v1/health/connect/{name...}", entries(catalog.Mesh, connectEntries)},
+		{http.MethodGet, "/v1/health/ingress/{name...}", entries(catalog.Service, noServiceEntries)},
 		{http.MethodGet, "/v1/health/checks/{name...}", h.list(listing{topic: catalog.Service, open: serviceChecks, missing: noService})},
 		{http.MethodGet, "/v1/health/node/{name...}", h.list(listing{topic: everyone(catalog.Checks), open: nodeChecks, missing: noNode})},
 		{http.MethodGet, "/v1/health/state/{name...}", h.list(listing{topic: everyone(catalog.Checks), open: checksInState, missing: "Missing check state"})},
@@ -28,6 +28,15 @@ func (h *Handler) healthEndpoints() []endpoint {
 }
 
 func serviceEntries(q *question) (func(catalog.View) any, error) {
+	return entriesOf(q, q.tags, catalog.View.Instances)
+}
+
+// connectEntries opens the instances that stand for a service in a mesh. Tags are not read there, as in Consul.
+func connectEntries(q *question) (func(catalog.View) any, error) {
+	return entriesOf(q, nil, catalog.View.MeshInstances)
+}
+
+func entriesOf(q *question, tags []string, read func(catalog.View, string) []*catalog.Instance) (func(catalog.View) any, error) {
 	onlyPassing, err := passing(q)
 	if err != nil {
 		return nil, err
@@ -35,8 +44,8 @@ func serviceEntries(q *question) (func(catalog.View) any, error) {
 	return filtered(q, func(v catalog.View) []*consulwire.ServiceEntry {
 		reader := entryReader{view: v}
 		var entries []*consulwire.ServiceEntry
-		for _, i := range v.Instances(q.name) {
-			if !hasTags(i, q.tags) {
+		for _, i := range read(v, q.name) {
+			if !hasTags(i, tags) {
 				continue
 			}
 			entry := reader.entry(i)

@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
-	"fmt"
-	"hash/fnv"
 	"net/http"
 	"time"
 
@@ -46,12 +43,6 @@ func (h *Handler) hashed(v catalog.View, id string) (*consulwire.AgentService, e
 		return nil, &statusError{http.StatusNotFound, "unknown service ID: " + id}
 	}
 	service := h.agentService(instance)
-	body, err := json.Marshal(service)
-	if err != nil {
-		return nil, err
-	}
-	hash := fnv.New64a()
-	_, _ = hash.Write(body) // never fails
-	service.ContentHash = fmt.Sprintf("%016x", hash.Sum64())
+	service.ContentHash = contentHash(service)
 	return service, nil
 }

@@ -3,14 +3,12 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 )
 
-// meshEndpoints are those of Consul's service mesh, which is off: certificates are refused, and what would configure
-// the mesh is empty.
+// meshEndpoints are those of Consul's service mesh, which is off: certificates are refused, and there are no intentions.
 func (h *Handler) meshEndpoints() []endpoint {
 	return []endpoint{
 		{http.MethodPost, "/v1/agent/connect/authorize", meshOff},
@@ -24,8 +22,6 @@ func (h *Handler) meshEndpoints() []endpoint {
 		{http.MethodGet, "/v1/connect/intentions/check", intentionCheck},
 		{"GET,PUT,DELETE", "/v1/connect/intentions/exact", readOnly(intentionExact)},
 		{"GET,PUT,DELETE", "/v1/connect/intentions/{id...}", readOnly(intentionByID)},
-		{"GET,DELETE", "/v1/config/{name...}", h.configEntries},
-		{http.MethodPut, "/v1/config", applyConfigEntry},
 	}
 }
 
@@ -112,40 +108,4 @@ func uuidError(text string) error {
 		return fmt.Errorf("UUID %q is improperly formatted", text)
 	}
 	return nil
-}
-
-// configKinds are Consul's.
-var configKinds = []string{
-	"service-defaults", "proxy-defaults", "service-router", "service-splitter", "service-resolver", "ingress-gateway",
-	"terminating-gateway", "service-intentions", "mesh", "exported-services",
-}
-
-func (h *Handler) configEntries(w http.ResponseWriter, r *http.Request) (any, error) {
-	kind, name, named := strings.Cut(r.PathValue("name"), "/")
-	known := slices.Contains(configKinds, kind)
-	switch {
-	case r.Method == http.MethodDelete && !named:
-		return nil, &statusError{http.StatusNotFound, "Must provide both a kind and name to delete"}
-	case r.Method == http.MethodDelete && !known:
-		return nil, badRequest("invalid config entry kind: %s", kind)
-	case r.Method == http.MethodDelete:
-		return struct{}{}, nil
-	case !known && (named || kind != ""):
-		return nil, fail("invalid config entry kind: %s", kind)
-	}
-	return h.blocking(whole(catalog.Services), func(catalog.View, *http.Request) (any, error) {
-		if named {
-			meta(w, h.cfg.Catalog.View().Index(), true)
-			return nil, &statusError{http.StatusNotFound, fmt.Sprintf("Config entry not found for %q / %q", kind, name)}
-		}
-		return []struct{}{}, nil
-	})(w, r)
-}
-
-func applyConfigEntry(_ http.ResponseWriter, r *http.Request) (any, error) {
-	var entry map[string]any
-	if err := decodeAs(r, &entry, "Request decoding failed"); err != nil {
-		return nil, err
-	}
-	return nil, fail("this agent keeps no configuration entries: it has no service mesh")
 }

@@ -87,27 +87,6 @@ func (h *Handler) keyring(_ http.ResponseWriter, r *http.Request) (any, error) {
 		h.cfg.Node, h.cfg.Datacenter, h.cfg.Datacenter, h.cfg.Node)
 }
 
-func (h *Handler) autopilotConfiguration(_ http.ResponseWriter, r *http.Request) (any, error) {
-	if r.Method == http.MethodGet {
-		index := h.node().CreateIndex
-		return &consulwire.AutopilotConfiguration{
-			CleanupDeadServers: true, LastContactThreshold: consulwire.Duration(200 * time.Millisecond), MaxTrailingLogs: 250,
-			ServerStabilizationTime: consulwire.Duration(10 * time.Second), CreateIndex: index, ModifyIndex: index,
-		}, nil
-	}
-	var wanted consulwire.AutopilotConfiguration
-	if err := decodeAs(r, &wanted, "Error parsing autopilot config"); err != nil {
-		return nil, err
-	}
-	if query := r.URL.Query(); query.Has("cas") {
-		if _, err := strconv.ParseUint(query.Get("cas"), 10, 64); err != nil {
-			return nil, badRequest("Error parsing cas value: %v", err)
-		}
-		return false, nil
-	}
-	return nil, fail("this agent has no autopilot to configure: it is a server of one")
-}
-
 func (h *Handler) autopilotHealth(http.ResponseWriter, *http.Request) (any, error) {
 	node := h.node()
 	return &consulwire.AutopilotHealth{Healthy: true, Servers: []consulwire.AutopilotServerHealth{{

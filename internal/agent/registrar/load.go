@@ -2,7 +2,9 @@ package registrar
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/pandakit/panda/internal/agent/catalog"
 	"github.com/pandakit/panda/internal/consulwire"
@@ -39,18 +41,32 @@ type load struct {
 }
 
 func (r *Registrar) loadService(l *load, s *consulwire.ServiceRegistration) error {
-	instance, err := r.instance(s)
+	own, err := r.unit(s)
 	if err != nil {
 		return err
 	}
-	checks, err := r.serviceChecks(instance, s)
+	if err := r.loadUnit(l, own); err != nil {
+		return err
+	}
+	taken := slices.Concat(slices.Collect(maps.Values(l.instances)), r.localInstances())
+	proxy, err := r.sidecar(own.instance, s, taken)
 	if err != nil {
 		return err
 	}
+	for _, u := range proxy {
+		if err := r.loadUnit(l, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Registrar) loadUnit(l *load, u *unit) error {
+	instance := u.instance
 	if err := r.admit(instance, nil, true); err != nil {
 		return err
 	}
-	if err := scriptsAllowed(checks, r.localScripts(), noLocalScripts); err != nil {
+	if err := scriptsAllowed(u.checks, r.localScripts(), noLocalScripts); err != nil {
 		return err
 	}
 	instance.FromFile = true
@@ -61,7 +77,7 @@ func (r *Registrar) loadService(l *load, s *consulwire.ServiceRegistration) erro
 		l.dropChecksOf(instance.ID)
 	}
 	l.instances[instance.ID] = instance
-	for _, c := range checks {
+	for _, c := range u.checks {
 		l.add(c)
 	}
 	return nil

@@ -33,8 +33,8 @@ type Config struct {
 
 // What one agent holds at the most, so that no program can make it run out of memory.
 const (
-	mostServices = 8192
-	mostChecks   = 8192
+	mostServices = 1 << 15
+	mostChecks   = 1 << 15
 )
 
 // Registrar changes what is registered with one agent. Its methods may be called from several
@@ -60,38 +60,62 @@ func New(cfg Config) *Registrar {
 // Close ends all checks and waits for them. What is registered stays in the catalog.
 func (r *Registrar) Close() { r.monitor.Close() }
 
-// Register adds the service with its checks, or replaces the one of its ID. A check that exists already
+// Register adds the service with its checks and the proxy that it asks for, or replaces those of its ID. A check that exists already
 // keeps its status and output. Other checks of the service stay, unless replaceChecks is set; a
 // maintenance mode stays in any case. The error is an *[InvalidError], or says what only this agent refuses.
 func (r *Registrar) Register(registration *consulwire.ServiceRegistration, replaceChecks bool) error {
-	instance, err := r.instance(registration)
+	own, err := r.unit(registration)
 	if err != nil {
-		return err
-	}
-	checks, err := r.serviceChecks(instance, registration)
-	if err != nil {
-		return err
-	}
-	if err := r.admit(instance, checks, r.cfg.RemoteScripts); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.local(instance.ID) == nil && len(r.cfg.Catalog.View().NodeInstances(r.cfg.Node)) >= mostServices {
-		return invalid("This agent holds no more than %d services", mostServices)
-	}
-	if err := r.room(checks); err != nil {
+	proxy, err := r.sidecar(own.instance, registration, r.localInstances())
+	if err != nil {
 		return err
 	}
-	var dropped []string
-	err = r.cfg.Catalog.Write(func(w *catalog.Writer) error {
-		if err := w.SetInstance(instance); err != nil {
+	units := append([]*unit{own}, proxy...)
+	if err := r.admitAll(units); err != nil {
+		return err
+	}
+	return r.put(units, replaceChecks)
+}
+
+// admitAll refuses units that this agent does not take, or has no room for.
+func (r *Registrar) admitAll(units []*unit) error {
+	var fresh int
+	var checks []*definedCheck
+	for _, u := range units {
+		if err := r.admit(u.instance, u.checks, r.cfg.RemoteScripts); err != nil {
 			return err
 		}
-		if replaceChecks {
-			dropped = dropOthers(w, instance, checks)
+		if r.local(u.instance.ID) == nil {
+			fresh++
 		}
-		return setAll(w, checks)
+		checks = append(checks, u.checks...)
+	}
+	if fresh > 0 && len(r.cfg.Catalog.View().NodeInstances(r.cfg.Node))+fresh > mostServices {
+		return invalid("This agent holds no more than %d services", mostServices)
+	}
+	return r.room(checks)
+}
+
+// put writes the units, all or none, and runs their checks.
+func (r *Registrar) put(units []*unit, replaceChecks bool) error {
+	var dropped []string
+	err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
+		for _, u := range units {
+			if err := w.SetInstance(u.instance); err != nil {
+				return err
+			}
+			if replaceChecks {
+				dropped = append(dropped, dropOthers(w, u.instance, u.checks)...)
+			}
+			if err := setAll(w, u.checks); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -99,7 +123,9 @@ func (r *Registrar) Register(registration *consulwire.ServiceRegistration, repla
 	for _, id := range dropped {
 		r.monitor.Stop(id)
 	}
-	r.run(checks)
+	for _, u := range units {
+		r.run(u.checks)
+	}
 	return nil
 }
 
@@ -157,7 +183,7 @@ func (r *Registrar) run(checks []*definedCheck) {
 	}
 }
 
-// Deregister removes the service with its checks. The error is an *[UnknownServiceError].
+// Deregister removes the service with its checks and the proxy that was registered with it. The error is an *[UnknownServiceError].
 func (r *Registrar) Deregister(id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -168,9 +194,18 @@ func (r *Registrar) deregister(id string) error {
 	if r.local(id) == nil {
 		return &UnknownServiceError{id}
 	}
-	checks := r.cfg.Catalog.View().InstanceChecks(r.cfg.Node, id)
+	ids := []string{id}
+	if proxy := r.local(id + sidecarSuffix); proxy != nil && proxy.Sidecar {
+		ids = append(ids, proxy.ID)
+	}
+	var checks []*catalog.Check
+	for _, id := range ids {
+		checks = append(checks, r.cfg.Catalog.View().InstanceChecks(r.cfg.Node, id)...)
+	}
 	if err := r.cfg.Catalog.Write(func(w *catalog.Writer) error {
-		w.DeleteInstance(r.cfg.Node, id)
+		for _, id := range ids {
+			w.DeleteInstance(r.cfg.Node, id)
+		}
 		return nil
 	}); err != nil {
 		return err

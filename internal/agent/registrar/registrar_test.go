@@ -182,7 +182,7 @@ func TestAtOnce(t *testing.T) {
 func TestBounded(t *testing.T) {
 	r, _ := newRegistrar(t)
 	flood := &consulwire.ServiceRegistration{Name: "flood"}
-	for range 8192 {
+	for range 1 << 15 {
 		flood.Checks = append(flood.Checks, &consulwire.CheckRegistration{TTL: consulwire.Duration(time.Hour)})
 	}
 	must(t, r.Register(flood, false))

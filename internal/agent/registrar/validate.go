@@ -28,6 +28,7 @@ var metaKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // instance returns the row that the registration asks for.
 func (r *Registrar) instance(s *consulwire.ServiceRegistration) (*catalog.Instance, error) {
+	proxy := proxyOf(s)
 	if err := validateService(s); err != nil {
 		return nil, err
 	}
@@ -36,6 +37,7 @@ func (r *Registrar) instance(s *consulwire.ServiceRegistration) (*catalog.Instan
 		weights = *s.Weights
 	}
 	return &catalog.Instance{Node: r.cfg.Node, Local: true, NodeService: consulwire.NodeService{
+		Kind: s.Kind, Proxy: proxy, Connect: consulwire.Connect{Native: s.Connect != nil && s.Connect.Native},
 		ID: cmp.Or(s.ID, s.Name), Service: s.Name, Tags: s.Tags, Address: s.Address, Port: s.Port, SocketPath: s.SocketPath,
 		TaggedAddresses: taggedAddresses(s), Meta: s.Meta, Weights: weights, EnableTagOverride: s.EnableTagOverride,
 	}}, nil
@@ -59,8 +61,11 @@ func validateService(s *consulwire.ServiceRegistration) error {
 			return invalid("Invalid Weights: %v", err)
 		}
 	}
-	if err := ValidateMeta(s.Meta); err != nil {
+	if err := ValidateServiceMeta(s.Kind, s.Meta); err != nil {
 		return invalid("Invalid Service Meta: %v", err)
+	}
+	if err := ValidateMember(Member{s.Kind, s.Port, s.SocketPath, s.Proxy, s.Connect}); err != nil {
+		return invalid("Validation failed: %v", err)
 	}
 	return refuse(s)
 }
@@ -80,6 +85,7 @@ func (r *Registrar) admit(i *catalog.Instance, checks []*definedCheck, scripts b
 		}
 	}
 	r.warnOfNames(i)
+	r.WarnOfMesh(&i.NodeService)
 	return scriptsAllowed(checks, scripts, noRemoteScripts)
 }
 
@@ -168,16 +174,12 @@ func ValidateMeta(meta map[string]string) error {
 	return nil
 }
 
-// refuse names what the registration asks for and this agent does not have: a service that believed
-// itself in a mesh would be called without it.
+// refuse names what the registration asks for and this agent does not have.
 func refuse(s *consulwire.ServiceRegistration) error {
-	if s.Kind != "" {
-		return invalid("Kind %q is not supported by this agent, which has no service mesh", s.Kind)
-	}
 	for _, field := range []struct {
 		name  string
 		value json.RawMessage
-	}{{"Proxy", s.Proxy}, {"Connect", s.Connect}, {"Ports", s.Ports}, {"AI", s.AI}, {"Locality", s.Locality}} {
+	}{{"Ports", s.Ports}, {"AI", s.AI}, {"Locality", s.Locality}} {
 		if !slices.Contains([]string{"", "null", "{}", "[]"}, string(field.value)) {
 			return invalid("%s is not supported by this agent", field.name)
 		}

@@ -182,7 +182,7 @@ func (s *setup) agentConfig() (agent.Config, error) {
 		CheckLimits:   check.Limits{MaxOutput: c.CheckOutputMaxSize, DiscardOutput: c.DiscardCheckOutput},
 		RemoteScripts: c.ScriptChecks, LocalScripts: c.LocalScriptChecks, Settings: s.settings,
 		DataDir: c.DataDir, SessionTTLMin: c.SessionTTLMin, ResponseHeaders: c.ResponseHeaders, Hosts: c.Hosts,
-		UI: c.UI, UIReadOnly: c.UIReadOnly, Pretty: s.options.dev,
+		UI: c.UI, UIReadOnly: c.UIReadOnly, Pretty: s.options.dev, Debug: c.Debug || s.options.dev,
 	}
 	if cfg.DNS, err = s.dns(); err != nil {
 		return agent.Config{}, err

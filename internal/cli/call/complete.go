@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pandakit/panda/internal/cli/call/reach"
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/rpccall"
 )
 
@@ -14,7 +15,7 @@ import (
 // template, its fields and the values of its enums.
 func (c *caller) complete(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		return reach.CompleteService(cmd.Context(), c.env, begun)
+		return command.CompleteService(c.env)(cmd, args, begun)
 	}
 	server := &reach.Server{Env: c.env, Service: args[0], Addr: c.options.addr}
 	switch len(args) {

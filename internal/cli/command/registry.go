@@ -107,7 +107,8 @@ func firstSnapshot(ctx context.Context, registry discovery.Registry, service str
 	}, nil
 }
 
-// CompleteService completes the first argument of a command with the names of services.
+// CompleteService completes the first argument of a command with the names of services. One that could steer a terminal
+// is no name.
 func CompleteService(env *Env) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		registry, err := Registry(env)
@@ -120,6 +121,6 @@ func CompleteService(env *Env) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, begun) }), cobra.ShellCompDirectiveNoFileComp
+		return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, begun) || Plain(n) != n }), cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -226,7 +226,7 @@ func (d *describer) printJSON(descriptions []rpccall.Description, name string) e
 func (d *describer) complete(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
-		return reach.CompleteService(cmd.Context(), d.env, begun)
+		return command.CompleteService(d.env)(cmd, args, begun)
 	case 1:
 		d.server.Service = args[0]
 		return d.server.Complete(cmd.Context(), begun, func(ctx context.Context, client *rpccall.Client) ([]string, error) {

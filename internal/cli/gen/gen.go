@@ -123,7 +123,7 @@ func tell(env *command.Env, o Options, result Result) error {
 		}
 	}
 	if result.Changed() == 0 {
-		fmt.Fprintf(env.Stdout, "up to date: %s from %s\n", amount(len(result.Files), "file"), amount(result.Sources, ".proto file"))
+		fmt.Fprintf(env.Stdout, "up to date: %s from %s\n", command.Count(len(result.Files), "file"), command.Count(result.Sources, ".proto file"))
 	}
 	return stale(o, result)
 }

@@ -65,7 +65,7 @@ func (e *ProblemsError) Error() string {
 	for _, p := range e.Problems {
 		files[p.Path] = true
 	}
-	return fmt.Sprintf("%s in %s", amount(len(e.Problems), "problem"), amount(len(files), ".proto file"))
+	return fmt.Sprintf("%s in %s", command.Count(len(e.Problems), "problem"), command.Count(len(files), ".proto file"))
 }
 
 // shownProblems bounds what is printed; with more, there is one cause, or a file that is no protobuf.
@@ -275,11 +275,4 @@ func explain(err error) error {
 		return command.Advise(err, "or let panda add what is missing: panda gen --pin")
 	}
 	return err
-}
-
-func amount(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/workspace/build"
 )
 
@@ -68,6 +69,6 @@ func (p *progress) end(err error) {
 	close(p.ended)
 	p.teller.Wait()
 	if err == nil {
-		p.screen.say("built %s in %s", count(p.total, "service"), span(time.Since(p.began)))
+		p.screen.say("built %s in %s", command.Count(p.total, "service"), span(time.Since(p.began)))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/pandakit/panda/discovery/consul"
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/rpccall"
 	"github.com/pandakit/panda/internal/workspace"
 )
@@ -23,7 +24,7 @@ func (s *screen) ready(instances int) {
 	hint := s.hint()
 	var b strings.Builder
 	row := func(name, text string) { fmt.Fprintf(&b, "  %s %s\n", s.Faint(fmt.Sprintf("%-9s", name)), text) }
-	fmt.Fprintf(&b, "\n  %s\n\n", s.Bold(fmt.Sprintf("Ready: %s, %s after the start.", count(instances, "instance"), span(took))))
+	fmt.Fprintf(&b, "\n  %s\n\n", s.Bold(fmt.Sprintf("Ready: %s, %s after the start.", command.Count(instances, "instance"), span(took))))
 	row("registry", s.registry.health.String())
 	if s.registry.address != "" && s.registry.address != consul.DefaultAddress {
 		row("first", "export CONSUL_HTTP_ADDR="+s.registry.address)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
 	"github.com/pandakit/panda/internal/workspace/logs"
@@ -73,7 +74,7 @@ func (s *screen) observeFiles(e workspace.Event) {
 	case workspace.Detached:
 		s.say("%s at %s is not attached any more (%s); its own instances start", e.Label, e.Address, e.Reason)
 	case workspace.Downsizing:
-		s.say("stopping %s of %s", count(e.Count, "instance"), e.Label)
+		s.say("stopping %s of %s", command.Count(e.Count, "instance"), e.Label)
 	}
 }
 
@@ -109,7 +110,7 @@ func (s *screen) files(paths []string) string {
 	case len(paths) == 0:
 		return "much"
 	case more > 0:
-		return fmt.Sprintf("%s and %s", text, count(more, "more file"))
+		return fmt.Sprintf("%s and %s", text, command.Count(more, "more file"))
 	}
 	return text
 }

@@ -72,7 +72,7 @@ func (s *screen) found(paths []string) {
 	for _, service := range s.work.Services {
 		names = append(names, times(service))
 	}
-	s.say("%s in %s: %s", count(len(s.work.Services), "service"), where, strings.Join(names, ", "))
+	s.say("%s in %s: %s", command.Count(len(s.work.Services), "service"), where, strings.Join(names, ", "))
 }
 
 // times is the service's name, and how often it runs when that is not once.
@@ -130,10 +130,10 @@ func (s *screen) observeWhole(e workspace.Event) {
 		s.say("the registry answers again, after %s", span(e.Took))
 	case workspace.Stopping:
 		if e.Count > 0 {
-			s.say("stopping %s; Ctrl-C again kills", count(e.Count, "instance"))
+			s.say("stopping %s; Ctrl-C again kills", command.Count(e.Count, "instance"))
 		}
 	case workspace.AllFinished:
-		s.say("all %s finished", count(e.Count, "instance"))
+		s.say("all %s finished", command.Count(e.Count, "instance"))
 	default:
 		s.observeFiles(e)
 	}
@@ -208,14 +208,6 @@ func (s *screen) ended(err error) error {
 
 // wait returns when nothing prints any more.
 func (s *screen) wait() { s.background.Wait() }
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
 
 // span is a duration for people: two digits that matter.
 func span(d time.Duration) string {

@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/binary"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -41,8 +42,19 @@ func recordOf(view catalog.View, row any) record {
 	case *catalog.Pair:
 		fields := []recordField{{"LockIndex", r.LockIndex}, {"Flags", r.Flags}, {"Value", r.Value}, {"Session", r.Session}}
 		return record{messageKey, append(fields, indexes(r.CreateIndex, r.ModifyIndex)...)}
+	case *catalog.Document: // for Consul it says again what a node is: what a document is about takes forms of its own there
+		return registration(firstNode(view))
 	}
 	return record{messageSession, fieldsOf(reflect.ValueOf(row).Elem())}
+}
+
+func firstNode(view catalog.View) *consulwire.Node {
+	for row := range view.Rows(catalog.Tables()[0]) {
+		if node, ok := row.(*consulwire.Node); ok {
+			return node
+		}
+	}
+	return nil
 }
 
 func registration(n *consulwire.Node, what ...recordField) record {
@@ -60,13 +72,11 @@ func indexes(create, modify uint64) []recordField {
 	return []recordField{{"CreateIndex", create}, {"ModifyIndex", modify}}
 }
 
-// fieldsOf returns the fields of a struct. Those of the mesh say nothing here, and are left out.
+// fieldsOf returns the fields of a struct.
 func fieldsOf(v reflect.Value) []recordField {
-	var fields []recordField
-	for n := range v.NumField() {
-		if name := v.Type().Field(n).Name; name != "Proxy" && name != "Connect" {
-			fields = append(fields, recordField{name, v.Field(n).Interface()})
-		}
+	fields := make([]recordField, v.NumField())
+	for n := range fields {
+		fields[n] = recordField{v.Type().Field(n).Name, v.Field(n).Interface()}
 	}
 	return fields
 }
@@ -77,10 +87,11 @@ const (
 	no       = 0xc2
 	yes      = 0xc3
 	integer  = 0xd3
+	floating = 0xcb
 	longList = 0xdd
 	longMap  = 0xdf
 
-	deepest = 8 // objects and lists inside each other
+	deepest = 64 // objects and lists inside each other; a proxy's own configuration has 32 at the most
 )
 
 func length(b []byte, form byte, n int) []byte {
@@ -101,7 +112,9 @@ func encode(b []byte, v reflect.Value) []byte {
 		return binary.BigEndian.AppendUint64(append(b, integer), uint64(v.Int())) //nolint:gosec // the bits are what is written
 	case reflect.Uint, reflect.Uint64:
 		return binary.BigEndian.AppendUint64(append(b, number), v.Uint())
-	case reflect.Pointer:
+	case reflect.Float64:
+		return binary.BigEndian.AppendUint64(append(b, floating), math.Float64bits(v.Float()))
+	case reflect.Pointer, reflect.Interface:
 		return encode(b, v.Elem())
 	case reflect.Slice:
 		return encodeList(b, v)

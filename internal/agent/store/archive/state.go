@@ -166,7 +166,7 @@ func (p *parser) skip(depth int) {
 	case depth > deepest:
 		p.err = errForm
 	case head[0] == none, head[0] == no, head[0] == yes:
-	case head[0] == number, head[0] == integer:
+	case head[0] == number, head[0] == integer, head[0] == floating:
 		p.take(8)
 	case head[0] == longText:
 		p.take(p.length())

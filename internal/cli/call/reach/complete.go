@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/rpccall"
 )
 
@@ -17,21 +16,6 @@ const CompletionTimeout = 2 * time.Second
 
 // None is a completion of nothing, also of what could not be asked for: a shell has no place for an error.
 func None() ([]string, cobra.ShellCompDirective) { return nil, cobra.ShellCompDirectiveNoFileComp }
-
-// CompleteService completes the name of a service with those that the registry knows.
-func CompleteService(ctx context.Context, env *command.Env, begun string) ([]string, cobra.ShellCompDirective) {
-	registry, err := command.Registry(env)
-	if err != nil {
-		return None()
-	}
-	ctx, cancel := context.WithTimeout(ctx, CompletionTimeout)
-	defer cancel()
-	names, err := registry.Services(ctx)
-	if err != nil {
-		return None()
-	}
-	return fitting(names, begun), cobra.ShellCompDirectiveNoFileComp
-}
 
 // Complete completes something that ask learns from the server.
 func (s *Server) Complete(ctx context.Context, begun string, ask func(context.Context, *rpccall.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
