@@ -20,9 +20,10 @@ Services are found by name in a registry that speaks Consul's HTTP API: the agen
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check has findings.`
 
-const rootExample = `  panda up ./examples                             # build and run all services below a folder
+const rootExample = `  panda new --type srv hello                      # make a service
+  panda up                                        # build and run all services below a folder
   panda services                                  # list what runs
-  panda call hello SayHello '{"name":"world"}'    # call a method by name`
+  panda call hello Greet '{"name":"world"}'       # call a method by name`
 
 func newRoot(env *command.Env) *cobra.Command {
 	root := &cobra.Command{

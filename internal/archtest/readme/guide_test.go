@@ -15,22 +15,26 @@ import (
 	"time"
 )
 
-// followed is the chapter of the guide that a reader can follow from its first command to its last.
-const followed = "docs/guide/en/05-discovery.md"
+// These chapters of the guide a reader can follow from the first command to the last.
+const (
+	aboutMessages  = "docs/guide/en/02-protobuf.md"
+	aboutDiscovery = "docs/guide/en/05-discovery.md"
+)
 
 // settled bounds how long a command may print something else than is shown: a check has its interval.
 const settled = 30 * time.Second
 
 // block is a file, which the sentence above it names at its end, or a console.
-var block = regexp.MustCompile("(?ms)(?:`([^`\\s]+\\.json)`:\n\n)?^```(json|console)\n(.*?)^```$")
+var block = regexp.MustCompile("(?ms)(?:`([^`\\s]+\\.(?:json|proto|go))`:\n\n)?^```(json|proto|go|console)\n(.*?)^```$")
 
-// lesson is a reader who follows the chapter in an empty folder.
+// lesson is a reader who follows a chapter in an empty folder.
 type lesson struct {
-	dir   string
-	ports *strings.Replacer // the ports that the chapter names, replaced by free ones
-	flags string            // of an agent
-	env   string            // of a command that talks to it
-	agent *running          // the one that was started last
+	chapter string
+	dir     string
+	ports   *strings.Replacer // the ports that the chapter names, replaced by free ones
+	flags   string            // of an agent
+	env     []string          // of the commands
+	agent   *running          // the one that was started last
 }
 
 func TestGuideIsFollowed(t *testing.T) {
@@ -40,20 +44,60 @@ func TestGuideIsFollowed(t *testing.T) {
 	free := freePorts(t, 3)
 	http, dns, nobody := free[0], free[1], free[2]
 	l := &lesson{
-		dir:   t.TempDir(),
-		ports: strings.NewReplacer("8500", http, "8600", dns, "3306", nobody),
-		flags: " -http-port " + http + " -dns-port " + dns,
-		env:   "CONSUL_HTTP_ADDR=127.0.0.1:" + http,
+		chapter: aboutDiscovery,
+		dir:     t.TempDir(),
+		ports:   strings.NewReplacer("8500", http, "8600", dns, "3306", nobody),
+		flags:   " -http-port " + http + " -dns-port " + dns,
+		env:     []string{"CONSUL_HTTP_ADDR=127.0.0.1:" + http},
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(l.dir, "bin", "panda"), "./cmd/panda")
+	buildPanda(t, filepath.Join(l.dir, "bin"))
+	if commands := l.follow(t); l.agent == nil || commands < 10 {
+		t.Fatalf("%s has %d commands, and starts an agent: %v", l.chapter, commands, l.agent != nil)
+	}
+	l.agent.wait(t) // the chapter leaves nothing running
+}
+
+func TestGuideToProtobufIsFollowed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles panda and the generator of Go code")
+	}
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("there is no git here")
+	}
+	bin := t.TempDir()
+	buildPanda(t, bin)
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	l := &lesson{
+		chapter: aboutMessages,
+		dir:     t.TempDir(),
+		ports:   strings.NewReplacer(),
+		env: []string{
+			"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull,
+			"GIT_AUTHOR_NAME=reader", "GIT_AUTHOR_EMAIL=reader@example.com",
+			"GIT_COMMITTER_NAME=reader", "GIT_COMMITTER_EMAIL=reader@example.com",
+		},
+	}
+	if commands := l.follow(t); commands < 10 {
+		t.Fatalf("%s has %d commands", l.chapter, commands)
+	}
+}
+
+// buildPanda puts the command into the folder.
+func buildPanda(t *testing.T, dir string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "panda"), "./cmd/panda")
 	build.Dir = root
 	if printed, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build panda: %v\n%s", err, printed)
 	}
-	commands := 0
-	for _, b := range block.FindAllStringSubmatch(readPage(t, followed), -1) {
+}
+
+// follow writes the files and does the steps of the chapter, in their order, and returns how many steps there were.
+func (l *lesson) follow(t *testing.T) (commands int) {
+	t.Helper()
+	for _, b := range block.FindAllStringSubmatch(readPage(t, l.chapter), -1) {
 		name, kind, text := b[1], b[2], l.ports.Replace(b[3])
-		if kind == "json" {
+		if kind != "console" {
 			l.write(t, name, text)
 			continue
 		}
@@ -62,10 +106,7 @@ func TestGuideIsFollowed(t *testing.T) {
 			commands++
 		}
 	}
-	if l.agent == nil || commands < 10 {
-		t.Fatalf("%s has %d commands, and starts an agent: %v", followed, commands, l.agent != nil)
-	}
-	l.agent.wait(t) // the chapter leaves nothing running
+	return commands
 }
 
 // freePorts returns ports of loopback that nobody has, for TCP nor for UDP.
@@ -105,7 +146,7 @@ func freePorts(t *testing.T, n int) []string {
 func (l *lesson) write(t *testing.T, name, text string) {
 	t.Helper()
 	if name == "" {
-		t.Fatalf("%s: the sentence above this does not end with the name of its file:\n%s", followed, text)
+		t.Fatalf("%s: the sentence above this does not end with the name of its file:\n%s", l.chapter, text)
 	}
 	path := filepath.Join(l.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -126,7 +167,7 @@ func (l *lesson) take(t *testing.T, s step) {
 		}
 		l.agent = start(t, s, shell(l.dir, "exec "+s.command+l.flags))
 	case strings.HasPrefix(s.command, "bin/panda watch "):
-		start(t, s, shell(l.dir, "exec "+s.command, l.env))
+		start(t, s, shell(l.dir, "exec "+s.command, l.env...))
 	default:
 		l.run(t, s)
 	}
@@ -154,7 +195,7 @@ func (l *lesson) run(t *testing.T, s step) {
 		select {
 		case <-again.C:
 		case <-deadline.C:
-			t.Fatalf("$ %s\nprints:\n%s\n%s shows:\n%s", s.command, printed, followed, s.want())
+			t.Fatalf("$ %s\nprints:\n%s\n%s shows:\n%s", s.command, printed, l.chapter, s.want())
 		}
 	}
 }
@@ -162,7 +203,7 @@ func (l *lesson) run(t *testing.T, s step) {
 // output returns what a command prints, with the end of line that some answers lack.
 func (l *lesson) output(t *testing.T, command string) string {
 	t.Helper()
-	cmd := shell(l.dir, command, l.env)
+	cmd := shell(l.dir, command, l.env...)
 	out := newOutput()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
