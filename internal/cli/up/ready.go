@@ -1,6 +1,7 @@
 package up
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -56,8 +57,8 @@ func (s *screen) hint() string {
 	return ""
 }
 
-// methodOf returns the bare name of a service's first method; "" when it tells of none, as one does that
-// speaks no gRPC.
+// methodOf returns the bare name of a service's first method, of those without streams if it has such; "" when it
+// tells of none, as one does that speaks no gRPC.
 func (s *screen) methodOf(ctx context.Context, service *workspace.Service) string {
 	s.mu.Lock()
 	address := s.addresses[service.Label(1)]
@@ -70,9 +71,18 @@ func (s *screen) methodOf(ctx context.Context, service *workspace.Service) strin
 		return ""
 	}
 	defer conn.Close()
-	methods, err := rpccall.NewClient(conn, 0).Methods(ctx)
-	if err != nil || len(methods) == 0 {
+	services, err := rpccall.NewClient(conn, 0).Services(ctx)
+	if err != nil {
 		return ""
 	}
-	return methods[0][strings.LastIndexByte(methods[0], '/')+1:]
+	streaming := ""
+	for _, s := range services {
+		for _, m := range s.Methods {
+			if !m.TakesStream && !m.SendsStream {
+				return m.Name
+			}
+			streaming = cmp.Or(streaming, m.Name)
+		}
+	}
+	return streaming
 }

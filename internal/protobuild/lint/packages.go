@@ -83,7 +83,7 @@ func packageOptionRules() []Rule {
 			eachFile(func(p *pass, file protoreflect.FileDescriptor) {
 				if text := goPackage(file); text != "" {
 					if wrong := wrongGoPackage(text); wrong != "" {
-						p.at(file, partGoPackage, "go_package %q %s; leave it out, or write one like example.com/module/%s", text, wrong, path.Dir(file.Path()))
+						p.at(file, partGoPackage, "go_package %q %s; leave it out, or write one like %s", text, wrong, path.Join("example.com/module", path.Dir(file.Path())))
 					}
 				}
 			}),
