@@ -135,10 +135,12 @@ func wake(ctx context.Context, a *agent) ([]float64, error) {
 		return nil, err
 	}
 	var medians []float64
+	changes := 0 // of the check, to and fro
 	for _, watchers := range []int{1, 100, 1000} {
 		var times []float64
-		for n := range 5 {
-			took, err := a.wakeOnce(ctx, watchers, n)
+		for range 5 {
+			took, err := a.wakeOnce(ctx, watchers, changes)
+			changes++
 			if err != nil {
 				return nil, err
 			}
