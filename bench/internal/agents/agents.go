@@ -43,7 +43,6 @@ type figure struct {
 type experiment struct {
 	name    string
 	durable bool // both keep their data in a folder
-	costly  bool // Consul takes minutes for it, so that there is one round
 	figures []target
 	sample  func(ctx context.Context, a *agent) ([]float64, error)
 }
@@ -80,12 +79,8 @@ func (e *experiment) run(ctx context.Context, config Config) ([]*figure, error) 
 	for i, t := range e.figures {
 		figures[i] = &figure{name: t.name, unit: t.unit, least: t.least}
 	}
-	rounds := config.Rounds
-	if e.costly {
-		rounds = 1
-	}
-	for round := range rounds {
-		_, _ = fmt.Fprintf(config.Progress, "%s, round %d of %d\n", e.name, round+1, rounds)
+	for round := range config.Rounds {
+		_, _ = fmt.Fprintf(config.Progress, "%s, round %d of %d\n", e.name, round+1, config.Rounds)
 		kinds := []kind{panda, consul}
 		if round%2 == 1 {
 			kinds = []kind{consul, panda}

@@ -34,7 +34,7 @@ func (f *figure) better() statistics.Summary {
 
 func report(rounds int, figures []*figure) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d rounds; of one where the line is about 10,000 registrations, for which Consul takes minutes. The last columns say how many times better Panda's agent is in the same round (quartiles), and what it should be.\n\n", rounds)
+	fmt.Fprintf(&b, "Medians of %d rounds. The last columns say how many times better Panda's agent is in the same round (quartiles), and what it should be.\n\n", rounds)
 	b.WriteString("| | Panda's agent | Consul 1.12.9 | better by | target | |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, f := range figures {
 		ratio := f.better()
