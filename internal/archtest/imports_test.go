@@ -38,6 +38,10 @@ var placement = []struct {
 	{"internal/protobuild/...", layerFeature},
 	{"internal/scaffold/...", layerFeature},
 	{"internal/image/...", layerFeature},
+	{"internal/engine/...", layerFeature},
+	{"internal/rollout/...", layerFeature},
+	{"internal/deploy/...", layerFeature},
+	{"internal/cluster/...", layerFeature},
 	{"internal/gateway/...", layerFeature},
 	{"internal/dashboard/...", layerFeature},
 	{"internal/consulbuild/...", layerFeature},
@@ -63,6 +67,7 @@ var placement = []struct {
 	{"internal/backoff", layerLeaf},
 	{"internal/nearname", layerLeaf},
 	{"internal/rungroup", layerLeaf},
+	{"internal/netns/...", layerLeaf},
 
 	{"internal/archtest/...", layerRules},
 }
