@@ -20,7 +20,6 @@ import (
 type running struct {
 	*Service
 	depth       int // 1 more than the deepest that it waits for
-	labels      func(n int) string
 	replicas    int         // that are wanted
 	instances   []*instance // that serve, or are to; the nth counts n+1
 	generations map[int]int // how many instances each place has had

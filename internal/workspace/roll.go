@@ -398,10 +398,7 @@ func (r *Runner) grow(ctx context.Context, s *running, n int) error {
 	s.started = true // it waits for others no more
 	var added []*instance
 	for at := len(s.instances) + 1; at <= n; at++ {
-		if n > 1 { // the first of several has a number too, unless it got its name while it was alone
-			s.labels = s.InstanceID
-		}
-		added = append(added, r.launch(s, at, s.labels(at), candidate))
+		added = append(added, r.launch(s, at, s.Label(at), candidate))
 	}
 	r.mu.Unlock()
 	for at, i := range added {

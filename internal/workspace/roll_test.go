@@ -191,6 +191,59 @@ func TestScaleWhatRuns(t *testing.T) {
 	}
 }
 
+// labels returns those of a service's instances that serve, by their places.
+func (s *stage) labels(name string) string {
+	s.t.Helper()
+	var labels []string
+	for _, service := range s.runner.Status() {
+		for _, i := range service.Instances {
+			if service.Name == name && i.Role == "serving" {
+				labels = append(labels, i.Label)
+			}
+		}
+	}
+	return strings.Join(labels, " ")
+}
+
+// An instance is called the same for as long as the workspace runs, whatever is done to it and to those beside it.
+func TestLabelsAreKept(t *testing.T) {
+	t.Parallel()
+	for replicas, first := range map[int]string{1: "web", 2: "web-1"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			web := program("web")
+			web.Replicas = replicas
+			s.run(web, program("other"))
+			s.await(workspace.Ready, "")
+			scale := func(n int) error { return s.runner.Scale(t.Context(), "web", n) }
+			restart := func() error { return s.runner.Restart(t.Context(), []string{"web"}) }
+			stop := func() error { return s.runner.Stop(t.Context(), []string{"web"}) }
+			for _, step := range []struct {
+				name string
+				do   func() error
+				want string
+			}{
+				{"scale up", func() error { return scale(3) }, first + " web-2 web-3"},
+				{"restart of several", restart, first + " web-2 web-3"},
+				{"scale down", func() error { return scale(1) }, first},
+				{"restart of one", restart, first},
+				{"stop", stop, ""},
+				{"restart of what is stopped", restart, first},
+				{"stop again", stop, ""},
+				{"scale up what is stopped", func() error { return scale(2) }, first + " web-2"},
+			} {
+				if err := step.do(); err != nil {
+					t.Fatalf("%s: %v", step.name, err)
+				}
+				if labels := s.labels("web"); labels != step.want {
+					t.Errorf("after %s the labels are %q, want %q", step.name, labels, step.want)
+				}
+			}
+		})
+	}
+}
+
 func TestScaleGivesUpWhatDoesNotPass(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

@@ -114,7 +114,6 @@ func NewRunner(w *Workspace, cfg Config) *Runner {
 	for _, service := range w.Services { // each after those it waits for
 		s := &running{
 			Service: service, depth: 1, replicas: service.Replicas, busy: newLock(), generations: make(map[int]int),
-			labels: service.Label,
 		}
 		for _, after := range service.After {
 			s.depth = max(s.depth, depths[after]+1)
@@ -248,7 +247,7 @@ func (r *Runner) advance() {
 		if !s.started && r.allReady(s.After) {
 			s.started = true
 			for n := range s.replicas {
-				s.instances = append(s.instances, r.launch(s, n+1, s.labels(n+1), serving))
+				s.instances = append(s.instances, r.launch(s, n+1, s.Label(n+1), serving))
 			}
 		}
 		s.ready = s.ready || s.started && len(s.instances) > 0 && !slices.ContainsFunc(s.instances, func(i *instance) bool { return !i.over })

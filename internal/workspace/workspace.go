@@ -32,9 +32,10 @@ type Service struct {
 // InstanceID returns the ID of the service's nth instance, counted from 1.
 func (s *Service) InstanceID(n int) string { return s.Name + "-" + strconv.Itoa(n) }
 
-// Label returns what people call the nth instance: the name alone is enough when there is only one.
+// Label returns what people call the nth instance, whatever happens to it and to those beside it: the first one of a
+// service that began as one has the name alone, and every other one has its number.
 func (s *Service) Label(n int) string {
-	if s.Replicas == 1 {
+	if s.Replicas == 1 && n == 1 {
 		return s.Name
 	}
 	return s.InstanceID(n)
