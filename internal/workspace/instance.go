@@ -19,7 +19,7 @@ import (
 // running is a service while its workspace runs. Its fields are guarded by the runner's lock.
 type running struct {
 	*Service
-	depth       int // 1 more than the deepest that it waits for
+	depth       int         // 1 more than the deepest that it waits for
 	replicas    int         // that are wanted
 	instances   []*instance // that serve, or are to; the nth counts n+1
 	generations map[int]int // how many instances each place has had

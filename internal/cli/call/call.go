@@ -290,6 +290,9 @@ func (c *caller) lines(ctx context.Context, client *rpccall.Client, server *reac
 
 // failure turns what ended a call into an exit code and advice.
 func (c *caller) failure(ctx context.Context, server *reach.Server, err error) error {
+	if errors.Is(err, errNotKept) {
+		return notKept(errNotKept) // without the number of the line, which there is not
+	}
 	_, answered := errors.AsType[*rpccall.StatusError](err)
 	if !answered && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return command.Advise(fmt.Errorf("standard input did not end within %v", c.options.deadline),

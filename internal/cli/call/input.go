@@ -25,6 +25,15 @@ type input struct {
 	name     string // of the file, as it was given
 	file     *os.File
 	typed    atomic.Bool // standard input had something
+	again    bool        // they came from standard input before and were not kept: nothing cannot be what is meant
+}
+
+// errNotKept is what a call that is made again ends with when nobody gives its messages again.
+var errNotKept = errors.New("its JSON was not kept, because it came from standard input, which has nothing now")
+
+// notKept makes an error that wraps errNotKept one that is told with what to do.
+func notKept(err error) error {
+	return command.Advise(command.Usage(err), "give it again, on standard input or with -d @FILE")
 }
 
 // prepare finds out where the messages come from, and what is wrong with that.
@@ -107,13 +116,14 @@ func (in *input) reader(env *command.Env, method *rpccall.Method) io.Reader {
 	case env.Stdin == nil, !in.given && !method.TakesStream() && isTerminal(env.Stdin):
 		return strings.NewReader("")
 	}
-	return &watchedReader{env.Stdin, &in.typed}
+	return &watchedReader{env.Stdin, &in.typed, in.again}
 }
 
 // watchedReader tells whether there was something to read.
 type watchedReader struct {
 	io.Reader
-	some *atomic.Bool
+	some   *atomic.Bool
+	needed bool // nothing is an error
 }
 
 // Read implements [io.Reader].
@@ -121,6 +131,9 @@ func (r *watchedReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if n > 0 {
 		r.some.Store(true)
+	}
+	if r.needed && errors.Is(err, io.EOF) && !r.some.Load() {
+		return n, errNotKept
 	}
 	return n, err
 }

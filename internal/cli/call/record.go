@@ -19,8 +19,8 @@ import (
 	"github.com/pandakit/panda/internal/rpccall"
 )
 
-// notKept are flags that have a place of their own in the history, or none.
-var notKept = []string{"metadata", "data", "history", "again", "help"}
+// apart are flags that have a place of their own in the history, or none.
+var apart = []string{"metadata", "data", "history", "again", "help"}
 
 // changedFlags returns the flags that were given, by their names.
 func changedFlags(cmd *cobra.Command) map[string]string {
@@ -37,7 +37,7 @@ func (c *caller) record() {
 		Time: time.Now().UTC().Truncate(time.Second), Service: c.service, Method: c.method,
 		Metadata: c.options.metadata, Flags: maps.Clone(c.changed),
 	}
-	maps.DeleteFunc(e.Flags, func(name, _ string) bool { return slices.Contains(notKept, name) })
+	maps.DeleteFunc(e.Flags, func(name, _ string) bool { return slices.Contains(apart, name) })
 	switch {
 	case c.input.file != nil:
 		path, err := filepath.Abs(pathIn(c.env.Dir, c.input.name))
@@ -49,6 +49,8 @@ func (c *caller) record() {
 		e.Data = c.input.argument
 	case c.input.typed.Load():
 		e.Omitted = fromStdin
+	case c.input.again:
+		return // nothing was called
 	}
 	_ = c.kept().Add(e)
 }
@@ -125,7 +127,11 @@ func (c *caller) again(cmd *cobra.Command, args []string) error {
 		return command.Advise(command.Usagef("call: --again %d: the history has %d calls", n, len(entries)), `see "panda call --history"`)
 	}
 	e := entries[len(entries)-n]
-	if err := c.take(cmd, e); err != nil {
+	err = c.take(cmd, e)
+	if errors.Is(err, errNotKept) {
+		return notKept(fmt.Errorf("call: --again %d: %w", n, err))
+	}
+	if err != nil {
 		return command.Usagef("call: --again %d: %w", n, err)
 	}
 	fmt.Fprintln(c.env.Stderr, commandLine(e))
@@ -136,7 +142,7 @@ func (c *caller) again(cmd *cobra.Command, args []string) error {
 func (c *caller) take(cmd *cobra.Command, e history.Entry) error {
 	c.service, c.method = e.Service, e.Method
 	for _, name := range slices.Sorted(maps.Keys(e.Flags)) {
-		if _, given := c.changed[name]; given || slices.Contains(notKept, name) {
+		if _, given := c.changed[name]; given || slices.Contains(apart, name) {
 			continue
 		}
 		if err := cmd.Flags().Set(name, e.Flags[name]); err != nil {
@@ -164,6 +170,10 @@ func (c *caller) take(cmd *cobra.Command, e history.Entry) error {
 	}
 	if e.Omitted != "" && e.Omitted != fromStdin {
 		return fmt.Errorf("its JSON was not kept, because %s; give it again with -d", e.Omitted)
+	}
+	c.input.again = e.Omitted == fromStdin
+	if c.input.again && (c.env.Stdin == nil || isTerminal(c.env.Stdin)) {
+		return errNotKept
 	}
 	if e.Data != "" {
 		c.options.data, c.changed["data"] = e.Data, e.Data
