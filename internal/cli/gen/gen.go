@@ -51,14 +51,14 @@ const example = `  panda gen                                # all modules below 
 // New returns the command.
 func New(env *command.Env) *cobra.Command {
 	var o Options
-	var asJSON bool
+	var asJSON, verbose bool
 	cmd := &cobra.Command{
 		Use:     "gen [PATH…]",
 		Short:   "Generate code from .proto files",
 		Long:    long,
 		Example: example,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return run(cmd.Context(), env, o, asJSON, args)
+			return run(cmd.Context(), env, o, asJSON, verbose, args)
 		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"proto"}, cobra.ShellCompDirectiveFilterFileExt
@@ -71,10 +71,11 @@ func New(env *command.Env) *cobra.Command {
 	flags.StringVar(&o.Out, "out", "", "write below this `folder`")
 	flags.DurationVar(&o.Timeout, "timeout", generate.DefaultTimeout, "end a plugin that takes longer")
 	flags.BoolVar(&asJSON, "json", false, "print the files as JSON")
+	flags.BoolVarP(&verbose, "verbose", "v", false, "tell what a go_package was taken to mean also when nothing is written")
 	return cmd
 }
 
-func run(ctx context.Context, env *command.Env, o Options, asJSON bool, paths []string) error {
+func run(ctx context.Context, env *command.Env, o Options, asJSON, verbose bool, paths []string) error {
 	if o.Timeout < time.Millisecond {
 		return command.Usagef("--timeout %v: want a duration above 0", o.Timeout)
 	}
@@ -101,17 +102,19 @@ func run(ctx context.Context, env *command.Env, o Options, asJSON bool, paths []
 	if err != nil {
 		return err
 	}
-	return tell(env, o, result)
+	return tell(env, o, result, verbose)
 }
 
-// tell says what was done.
-func tell(env *command.Env, o Options, result Result) error {
+// tell says what was done. What was decided on the way is news when files were written, and when it is asked for.
+func tell(env *command.Env, o Options, result Result, verbose bool) error {
 	for _, w := range result.Warnings {
 		w.Message = "warning: " + w.Message
 		fmt.Fprintln(env.Stderr, w.told(env))
 	}
-	for _, note := range result.Notes {
-		fmt.Fprintln(env.Stderr, "note: "+note)
+	if verbose || result.Changed() > 0 && !o.Check {
+		for _, note := range result.Notes {
+			fmt.Fprintln(env.Stderr, "note: "+note)
+		}
 	}
 	verb := "wrote"
 	if o.Check {

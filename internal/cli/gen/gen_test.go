@@ -80,9 +80,13 @@ func TestFromNothingToGoCode(t *testing.T) {
 	if stderr.String() != note {
 		t.Errorf("told\n%s\nwant\n%s", stderr, note)
 	}
-	stdout.Reset()
-	if err := run(t, env, "--check"); err != nil || stdout.String() != "up to date: 2 files from 1 .proto file\n" {
-		t.Errorf("check: %v\n%s", err, stdout)
+	for flags, want := range map[string]string{"": "", "--check": "", "-v": note, "--check -v": note} {
+		stdout.Reset()
+		stderr.Reset()
+		err := run(t, env, strings.Fields(flags)...)
+		if err != nil || stdout.String() != "up to date: 2 files from 1 .proto file\n" || stderr.String() != want {
+			t.Errorf("panda gen %s with nothing to do: %v\n%s%s", flags, err, stdout, stderr)
+		}
 	}
 	code, err := os.ReadFile(filepath.Join(env.Dir, "proto", "Message", "panda.pb.go"))
 	if err != nil || !bytes.Contains(code, []byte("\npackage Message\n")) || !bytes.Contains(code, []byte("// source: panda.proto\n")) {
