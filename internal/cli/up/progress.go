@@ -16,24 +16,24 @@ const (
 	reminder = 10 * time.Second
 )
 
-// progress tells how a build goes while it takes long.
+// progress tells how a build goes while it takes long: first what is built, all of it, and then what is left.
 type progress struct {
 	screen *screen
 	began  time.Time
 	ended  chan struct{}
 	teller sync.WaitGroup
 
+	all     []string // names of what is built; not changed
 	mu      sync.Mutex
 	waiting []string // names of what is not built yet
-	total   int
 }
 
 func (s *screen) building() *progress {
 	p := &progress{screen: s, began: time.Now(), ended: make(chan struct{})}
 	for _, service := range s.work.Services {
-		p.waiting = append(p.waiting, service.Name)
+		p.all = append(p.all, service.Name)
 	}
-	p.total = len(p.waiting)
+	p.waiting = slices.Clone(p.all)
 	p.teller.Go(p.tell)
 	return p
 }
@@ -41,20 +41,25 @@ func (s *screen) building() *progress {
 func (p *progress) tell() {
 	timer := time.NewTimer(quiet)
 	defer timer.Stop()
-	for text := "building"; ; text = "still building" {
+	for text, left := "building", p.whole; ; text, left = "still building", p.left {
 		select {
 		case <-p.ended:
 			return
 		case <-timer.C:
 		}
-		p.mu.Lock()
-		waiting := strings.Join(p.waiting, ", ")
-		p.mu.Unlock()
-		if waiting != "" {
-			p.screen.say("%s %s", text, waiting)
+		if names := left(); len(names) > 0 {
+			p.screen.say("%s %s", text, strings.Join(names, ", "))
 		}
 		timer.Reset(reminder)
 	}
+}
+
+func (p *progress) whole() []string { return p.all }
+
+func (p *progress) left() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.waiting)
 }
 
 // done takes note of one result.
@@ -69,6 +74,6 @@ func (p *progress) end(err error) {
 	close(p.ended)
 	p.teller.Wait()
 	if err == nil {
-		p.screen.say("built %s in %s", command.Count(p.total, "service"), span(time.Since(p.began)))
+		p.screen.say("built %s in %s", command.Count(len(p.all), "service"), span(time.Since(p.began)))
 	}
 }

@@ -33,12 +33,15 @@ them and leaves no process behind; a second Ctrl-C kills them.
 
 A saved file rebuilds the services that import its package, and no others. Each of their
 instances is replaced: the new process passes its checks before the old one drains, so no
-call is lost; when something does not compile or does not pass, the old one serves on. A
-service with a port of its own drains first. panda.yaml is read at the start only.
+call is lost; when something does not compile, or does not pass within --patience, the old
+one serves on. A service with a port of its own drains first. panda.yaml is read at the
+start only.
 
 While it runs, "panda logs", "restart", "scale", "stop" and "attach" have a say from other
 terminals; on a terminal keys do: ? tells which. --debug runs a service under dlv, which
-listens for a debugger; it is not replaced when its files are saved.
+listens for a debugger; it is not replaced when its files are saved. The others are built
+without what only debuggers read, so that a save is live sooner: dlv cannot be attached to
+them, unless GOFLAGS=-ldflags= is set.
 
 Unless CONSUL_HTTP_ADDR is set, the agent at 127.0.0.1:8500 is used, and one is started
 there, in memory, when there is none.
@@ -68,7 +71,8 @@ const example = `  panda up                                # all services below 
 const (
 	defaultGrace     = 30 * time.Second
 	defaultAgentPort = 8500
-	patience         = 10 * time.Second // for an instance to be passing before it is called slow
+	defaultPatience  = 10 * time.Second
+	minPatience      = time.Second // what is well is seen sooner
 )
 
 // options are the flags.
@@ -77,6 +81,7 @@ type options struct {
 	agentPortSet bool
 	replicas     []string
 	grace        time.Duration
+	patience     time.Duration
 	noReload     bool
 	debug        string // the service
 }
@@ -105,6 +110,7 @@ func New(env *command.Env) *cobra.Command {
 	cmd.Flags().BoolVar(&o.noReload, "no-reload", false, "leave services as they are when their files are saved")
 	cmd.Flags().StringVar(&o.debug, "debug", "", "run one instance of `SERVICE` under the debugger dlv")
 	cmd.Flags().DurationVar(&o.grace, "grace", defaultGrace, "how long a service may take to drain before it is killed")
+	cmd.Flags().DurationVar(&o.patience, "patience", defaultPatience, "how long a new process may take to pass its checks before the old one is kept")
 	return cmd
 }
 
@@ -154,7 +160,7 @@ func runServices(ctx context.Context, o options, s *screen, terminal *terminal, 
 	defer s.wait()
 	runner := workspace.NewRunner(s.work, workspace.Config{
 		Starter: starter, Registry: s.registry.health, Environ: append(s.env.Environ(), s.registry.environ()...),
-		Binaries: binaries, Grace: o.grace, Patience: patience,
+		Binaries: binaries, Grace: o.grace, Patience: o.patience,
 		Output:  func(label string) supervise.Output { return s.Stream(label) },
 		Observe: s.observe,
 		Build:   &cfg, Reload: !o.noReload, Since: since,
@@ -191,6 +197,8 @@ func (o *options) check(env *command.Env) error {
 		return command.Usagef("--agent-port %d: want 0 to 65535", o.agentPort)
 	case o.grace < 0:
 		return command.Usagef("--grace %v: want a duration of 0 or more", o.grace)
+	case o.patience < minPatience:
+		return command.Usagef("--patience %v: want a duration of %v or more", o.patience, minPatience)
 	case o.agentPortSet && env.Getenv("CONSUL_HTTP_ADDR") != "":
 		return command.Usagef("--agent-port %d: CONSUL_HTTP_ADDR names %s as the registry, so no agent is started; unset one of them",
 			o.agentPort, env.Getenv("CONSUL_HTTP_ADDR"))

@@ -367,6 +367,8 @@ func TestUpRefusesWrongUsage(t *testing.T) {
 		"replicas without":  {"", nil, []string{"-r", "svc"}, `panda: --replicas "svc": want SERVICE=N, such as hello=3`},
 		"too many replicas": {"", nil, []string{"-r", "svc=1000"}, `run 1000 replicas of svc: want 1 to 100`},
 		"port":              {"", nil, []string{"--agent-port", "65536"}, "panda: --agent-port 65536: want 0 to 65535"},
+		"grace":             {"", nil, []string{"--grace", "-1s"}, "panda: --grace -1s: want a duration of 0 or more"},
+		"patience":          {"", nil, []string{"--patience", "999ms"}, "panda: --patience 999ms: want a duration of 1s or more"},
 		"two registries":    {"", []string{"CONSUL_HTTP_ADDR=x:1"}, []string{"--agent-port", "0"}, "panda: --agent-port 0: CONSUL_HTTP_ADDR names x:1"},
 		"bad registry":      {"", []string{"CONSUL_HTTP_ADDR=ftp://x"}, nil, `"ftp" is none of http, https, unix`},
 	} {
