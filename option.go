@@ -169,7 +169,9 @@ func WithoutReflection() ServiceOption {
 }
 
 // WithServerOptions hands options to the gRPC server, after Panda's own: of options that set one value
-// theirs wins, interceptors run inside Panda's. Repeating it adds more.
+// theirs wins, interceptors run inside of what counts calls and answers panics with INTERNAL. Only the one of
+// [grpc.StreamInterceptor] runs around it, uncounted, and its panic ends the process: give it with
+// [grpc.ChainStreamInterceptor]. Repeating it adds more.
 func WithServerOptions(options ...grpc.ServerOption) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.grpc = append(c.grpc, options...) })
 }

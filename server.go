@@ -86,10 +86,9 @@ func (s *Service) newGRPC(health healthpb.HealthServer, measured *metrics.Regist
 	options := []grpc.ServerOption{
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: clientPings, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(observer.Unary),
 		grpc.ChainStreamInterceptor(observer.Stream),
 	}
-	server := grpc.NewServer(append(options, s.config.grpc...)...)
+	server := observer.Observed(grpc.NewServer(append(options, s.config.grpc...)...))
 	for _, service := range s.services {
 		server.RegisterService(service.description, service.handler)
 	}
@@ -100,7 +99,7 @@ func (s *Service) newGRPC(health healthpb.HealthServer, measured *metrics.Regist
 		reflection.Register(server)
 	}
 	observer.Know(measured, server.GetServiceInfo())
-	return server
+	return server.Server
 }
 
 func (s *Service) newRPC(measured *metrics.Registry) (*netrpc.Server, error) {

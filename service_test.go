@@ -316,6 +316,34 @@ func TestErrorsTellTheCasesApart(t *testing.T) {
 	})
 }
 
+// Wherever a user's interceptor of unary calls stands, its panic is answered, and logged and counted as the handler's is.
+func TestPanicOfAnInterceptor(t *testing.T) {
+	panics := func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) { panic("secret") }
+	for name, option := range map[string]grpc.ServerOption{
+		"before all others": grpc.UnaryInterceptor(panics),
+		"in the chain":      grpc.ChainUnaryInterceptor(panics),
+	} {
+		t.Run(name, func(t *testing.T) {
+			registry := inmemory.New()
+			service := newService(registry, panda.WithServerOptions(option))
+			testpb.RegisterTestServiceServer(service, handler{})
+			run(t, service)
+			connection := dial(t, registry)
+			for range 2 { // the process lives on
+				_, err := echo(t.Context(), connection, "")
+				if status.Code(err) != codes.Internal || strings.Contains(err.Error(), "secret") {
+					t.Errorf("got %v, want INTERNAL without the panic's value", err)
+				}
+			}
+			const counted = `grpc_method="UnaryCall",grpc_code="Internal"} 2`
+			i := instance(t, registry)
+			if page := get(t, new(http.Client), "http://"+i.Endpoint()+"/metrics"); !strings.Contains(page, counted) {
+				t.Errorf("the metrics lack %q:\n%s", counted, page)
+			}
+		})
+	}
+}
+
 func TestPanicIsOneCallsMisfortune(t *testing.T) {
 	registry := inmemory.New()
 	service := newService(registry)

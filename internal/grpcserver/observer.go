@@ -1,5 +1,5 @@
-// Package grpcserver holds the interceptors of a Panda server: one for unary calls and one for streams, each
-// of which counts the call and turns a panic into an error. It never changes a request, an answer or a context,
+// Package grpcserver watches the calls of a Panda server: around the handlers of unary methods, and as an interceptor of
+// streams, it counts each call and turns a panic into an error. It never changes a request, an answer or a context,
 // and adds no allocation to a call that does not panic.
 package grpcserver
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,18 +66,43 @@ func (o *Observer) method(name string) *metrics.GRPCMethod {
 	return o.others
 }
 
-// Unary is a [grpc.UnaryServerInterceptor].
-func (o *Observer) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
-	m := o.method(info.FullMethod)
-	m.Started()
-	started := time.Since(o.epoch)
-	defer func() {
-		if p := recover(); p != nil {
-			answer, err = nil, o.panicked(ctx, info.FullMethod, p)
-		}
-		m.Handled(code(err), time.Since(o.epoch)-started)
-	}()
-	return handle(ctx, request)
+// Observed returns a server on which the unary methods of what is registered are watched. It is there that
+// every interceptor is called, also one that grpc.UnaryInterceptor has put before all others.
+func (o *Observer) Observed(server *grpc.Server) *Observed { return &Observed{server, o} }
+
+// Observed registers services at a server, whose unary methods it has watched.
+type Observed struct {
+	*grpc.Server
+
+	observer *Observer
+}
+
+// RegisterService implements [grpc.ServiceRegistrar]. The description is not changed.
+func (s *Observed) RegisterService(description *grpc.ServiceDesc, implementation any) {
+	watched := *description
+	watched.Methods = slices.Clone(description.Methods)
+	for i := range watched.Methods {
+		m := &watched.Methods[i]
+		m.Handler = s.observer.Unary("/"+description.ServiceName+"/"+m.MethodName, m.Handler)
+	}
+	s.Server.RegisterService(&watched, implementation)
+}
+
+// Unary returns a handler of the method of that full name that is watched. handle decodes the request and calls the
+// interceptors, so that all of them are watched with it.
+func (o *Observer) Unary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
+	return func(service any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor) (answer any, err error) {
+		m := o.method(name)
+		m.Started()
+		started := time.Since(o.epoch)
+		defer func() {
+			if p := recover(); p != nil {
+				answer, err = nil, o.panicked(ctx, name, p)
+			}
+			m.Handled(code(err), time.Since(o.epoch)-started)
+		}()
+		return handle(service, ctx, decode, interceptor)
+	}
 }
 
 // Stream is a [grpc.StreamServerInterceptor].

@@ -33,6 +33,11 @@ func page(r *metrics.Registry) string {
 	return w.Body.String()
 }
 
+// handling is a handler without a request.
+func handling(do func() (any, error)) grpc.MethodHandler {
+	return func(any, context.Context, func(any) error, grpc.UnaryServerInterceptor) (any, error) { return do() }
+}
+
 func TestUnaryCountsWhatTheCallerIsSent(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -47,7 +52,7 @@ func TestUnaryCountsWhatTheCallerIsSent(t *testing.T) {
 		{"/never/Heard", nil, `grpc_service="unknown",grpc_method="unknown",grpc_code="OK"} 1`},
 	} {
 		o, r := newObserver(new(bytes.Buffer))
-		_, err := o.Unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: test.method}, func(context.Context, any) (any, error) { return nil, test.err })
+		_, err := o.Unary(test.method, handling(func() (any, error) { return nil, test.err }))(nil, t.Context(), nil, nil)
 		if !errors.Is(err, test.err) {
 			t.Errorf("%s: error %v became %v", test.method, test.err, err)
 		}
@@ -61,7 +66,7 @@ func TestPanicBecomesInternal(t *testing.T) {
 	t.Parallel()
 	var logs bytes.Buffer
 	o, r := newObserver(&logs)
-	_, unary := o.Unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/s/Unary"}, func(context.Context, any) (any, error) { panic("password=123") })
+	_, unary := o.Unary("/s/Unary", handling(func() (any, error) { panic("password=123") }))(nil, t.Context(), nil, nil)
 	stream := o.Stream(nil, fakeStream{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: "/s/Bidi"}, func(any, grpc.ServerStream) error { panic("password=123") })
 	for method, err := range map[string]error{"s/Unary": unary, "s/Bidi": stream} {
 		if status.Code(err) != codes.Internal || !strings.Contains(err.Error(), method) || strings.Contains(err.Error(), "password") {
@@ -88,10 +93,9 @@ func (s fakeStream) Context() context.Context { return s.ctx }
 
 func TestUnaryCostsNoAllocation(t *testing.T) {
 	o, _ := newObserver(new(bytes.Buffer))
-	info := &grpc.UnaryServerInfo{FullMethod: "/s/Unary"}
-	handle := func(context.Context, any) (any, error) { return "answer", nil }
+	handle := o.Unary("/s/Unary", handling(func() (any, error) { return "answer", nil }))
 	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = o.Unary(ctx, nil, info, handle) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = handle(nil, ctx, nil, nil) }); n != 0 {
 		t.Errorf("%v allocations a call, want none", n)
 	}
 }
