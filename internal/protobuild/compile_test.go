@@ -165,6 +165,8 @@ func TestOneProblemEach(t *testing.T) {
 		{"no UTF-8 in a text", map[string]string{"a.proto": empty + "option java_package = \"\xe9\";"}, []string{"a.proto:2:23: a text that is not UTF-8"}},
 		{"huge", map[string]string{"a.proto": empty + strings.Repeat(" ", protobuild.MaxFileSize)}, []string{"a.proto: read it: larger than 8 MiB; split it"}},
 		{"edition 2024", map[string]string{"a.proto": `edition = "2024";`}, []string{`a.proto:1:11: edition value "2024" not recognized`}},
+		{"jstype of 32 bits", map[string]string{"a.proto": empty + "message M {\n  int32 a = 1 [jstype = JS_STRING];\n}"}, []string{"a.proto:3:16: only 64-bit integer fields (int64, uint64, sint64, fixed64, and sfixed64) can specify a jstype"}},
+		{"jstype of a text", map[string]string{"a.proto": empty + "message M {\n  string a = 1 [jstype = JS_NUMBER];\n  string b = 2 [jstype = JS_NORMAL];\n}"}, []string{"a.proto:3:17: only 64-bit integer fields"}},
 		{"unclosed", map[string]string{"a.proto": empty + "message M {\n"}, []string{"a.proto:3:1: syntax error: unexpected end of file"}},
 		{"unclosed text", map[string]string{"a.proto": empty + "import \"x\n"}, []string{"a.proto:2:8: encountered end-of-line before end of string literal"}},
 		{"unclosed comment", map[string]string{"a.proto": empty + "/* "}, []string{"comment never terminates"}},

@@ -66,6 +66,42 @@ func Find(dir string, s Settings) (*Source, error) {
 	return name(dir, roots, own)
 }
 
+// NamedByPackages returns the source, or one of the same files named from a folder above s.Dir when their packages say so:
+// shop/v1/a.proto of package shop.v1 is named so also when it was found in the folder shop/v1. All files of which
+// the package fits their folders must agree, and the others come along. It is for folders that no go.mod
+// and no panda.yaml gives a root; nothing more than was found is read, but what these files import.
+func (s *Source) NamedByPackages() *Source {
+	root, agreed := "", len(s.Roots) == 1 && s.Roots[0] == "."
+	for _, name := range s.Files {
+		file := filepath.Join(s.Dir, filepath.FromSlash(name))
+		at, fits := rootOf(file)
+		agreed = agreed && (!fits || root == "" || at == root)
+		if fits {
+			root = at
+		}
+	}
+	prefix, err := filepath.Rel(root, s.Dir)
+	if !agreed || root == "" || err != nil || prefix == "." || !filepath.IsLocal(prefix) {
+		return s
+	}
+	named := &Source{Dir: root, Roots: []string{"."}}
+	for _, name := range s.Files {
+		named.Files = append(named.Files, path.Join(filepath.ToSlash(prefix), name))
+	}
+	return named
+}
+
+// rootOf returns the folder from which the file is named as its package is, if there is one.
+func rootOf(file string) (root string, fits bool) {
+	name := scanned(file).PackageName
+	if name == "" {
+		return "", false
+	}
+	parts := strings.ReplaceAll(string(name), ".", "/")
+	at, fits := strings.CutSuffix(filepath.ToSlash(filepath.Dir(file)), "/"+parts)
+	return filepath.FromSlash(at), fits && at != ""
+}
+
 // NoFilesError says that a folder has no .proto file of its own.
 type NoFilesError struct {
 	Dir   string
@@ -317,22 +353,28 @@ func byDepth(roots map[string]bool) []string {
 	return list
 }
 
-// importsOf reads what a file imports; nothing of one that cannot be read or is no protobuf, which compiling tells.
+// importsOf reads what a file imports.
 func importsOf(file string) []string {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > MaxFileSize {
-		return nil
-	}
-	content, err := os.ReadFile(file) //nolint:gosec // found below the folder that is to be compiled
-	if err != nil {
-		return nil
-	}
-	found, _ := fastscan.Scan(file, bytes.NewReader(content)) // what was found before an error counts
 	var names []string
-	for _, imp := range found.Imports {
+	for _, imp := range scanned(file).Imports {
 		names = append(names, imp.Path)
 	}
 	return names
+}
+
+// scanned is what a file says of its package and imports; nothing of one that cannot be read or is no protobuf, which
+// compiling tells.
+func scanned(file string) fastscan.Result {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > MaxFileSize {
+		return fastscan.Result{}
+	}
+	content, err := os.ReadFile(file) //nolint:gosec // found below the folder that is to be compiled
+	if err != nil {
+		return fastscan.Result{}
+	}
+	found, _ := fastscan.Scan(file, bytes.NewReader(content)) // what was found before an error counts
+	return found
 }
 
 // name makes the source of files that are named from the deepest of the roots that have them.

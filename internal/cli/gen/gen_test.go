@@ -130,6 +130,19 @@ func TestGenerateTellsTheProblemsOfAllProjects(t *testing.T) {
 	}
 }
 
+// described is the folder of a project and its files; those that are not wanted have a -.
+func described(env *command.Env, p *gen.Project) string {
+	text := filepath.ToSlash(gen.Shown(env, p.Source.Dir))
+	for _, name := range p.Source.Files {
+		if p.Wanted(name) {
+			text += " " + name
+		} else {
+			text += " -" + name
+		}
+	}
+	return text
+}
+
 func TestProjects(t *testing.T) {
 	t.Parallel()
 	const empty = "syntax = \"proto3\";\n"
@@ -159,15 +172,7 @@ func TestProjects(t *testing.T) {
 		}
 		var got []string
 		for _, p := range projects {
-			text := filepath.ToSlash(gen.Shown(env, p.Source.Dir))
-			for _, name := range p.Source.Files {
-				if p.Wanted(name) {
-					text += " " + name
-				} else {
-					text += " -" + name
-				}
-			}
-			got = append(got, text)
+			got = append(got, described(env, p))
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%q: got %q, want %q", test.paths, got, test.want)
@@ -176,5 +181,39 @@ func TestProjects(t *testing.T) {
 	_, err := gen.Projects(env, "b/other")
 	if command.ExitCode(err) != command.ExitUsage || !strings.Contains(err.Error(), "b/other: it is not among the .proto files of b: ") {
 		t.Errorf("a file outside of the roots: %v", err)
+	}
+}
+
+// Where there is no module, packages say where the names of files begin.
+func TestProjectsOutsideOfModules(t *testing.T) {
+	t.Parallel()
+	const shop = "syntax = \"proto3\";\npackage shop.v1;\n"
+	env, _, _ := environment(t, map[string]string{
+		"shop/v1/a.proto": shop, "shop/v1/deep/none.proto": "syntax = \"proto3\";\n",
+		"other/v1/b.proto": "syntax = \"proto3\";\npackage other.v1;\nimport \"shop/v1/a.proto\";\n",
+		"two/x/v1/a.proto": "package x.v1;\n", "two/y/v1/a.proto": "package two.y.v1;\n",
+		"odd/v1/a.proto": "package elsewhere.v1;\n",
+	})
+	for path, want := range map[string]string{
+		"shop":            ". shop/v1/a.proto shop/v1/deep/none.proto",
+		"shop/v1":         ". shop/v1/a.proto shop/v1/deep/none.proto",
+		"shop/v1/a.proto": ". shop/v1/a.proto -shop/v1/deep/none.proto",
+		"other":           ". other/v1/b.proto",
+		"two":             "two x/v1/a.proto y/v1/a.proto", // which do not agree
+		"two/x":           "two x/v1/a.proto",
+		"odd":             "odd v1/a.proto",
+	} {
+		projects, err := gen.Projects(env, path)
+		if err != nil || len(projects) != 1 {
+			t.Errorf("%s: %d projects, %v", path, len(projects), err)
+			continue
+		}
+		projects[0].NameByPackages()
+		if got := described(env, projects[0]); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+		if _, err := projects[0].Compile(t.Context()); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

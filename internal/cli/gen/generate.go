@@ -116,7 +116,13 @@ type made struct {
 // Run generates for the projects: all are compiled and generated for before the first file is written.
 func Run(ctx context.Context, env *command.Env, projects []*Project, o Options) (Result, error) {
 	var result Result
-	compiled, err := compileAll(ctx, projects, &result)
+	compiled, err := CompileAll(ctx, projects)
+	for i, c := range compiled {
+		if c != nil {
+			result.Sources += len(c.Files)
+			result.Warnings = append(result.Warnings, projects[i].located(c.Warnings)...)
+		}
+	}
 	if err != nil {
 		return result, err
 	}
@@ -152,11 +158,12 @@ func Run(ctx context.Context, env *command.Env, projects []*Project, o Options) 
 	return result, nil
 }
 
-// compileAll compiles every project, so that the problems of all are told at once.
-func compileAll(ctx context.Context, projects []*Project, result *Result) ([]*protobuild.Compiled, error) {
-	var all []*protobuild.Compiled
+// CompileAll compiles every project, so that the problems of all are told at once: the error is then a *[ProblemsError], and
+// the projects that have problems are nil among what is returned.
+func CompileAll(ctx context.Context, projects []*Project) ([]*protobuild.Compiled, error) {
+	all := make([]*protobuild.Compiled, len(projects))
 	wrong := &ProblemsError{}
-	for _, p := range projects {
+	for i, p := range projects {
 		c, err := p.Compile(ctx)
 		if problems, ok := errors.AsType[*protobuild.ProblemsError](err); ok {
 			wrong.Problems = append(wrong.Problems, p.located(problems.Problems)...)
@@ -165,12 +172,10 @@ func compileAll(ctx context.Context, projects []*Project, result *Result) ([]*pr
 		if err != nil {
 			return nil, err
 		}
-		result.Sources += len(c.Files)
-		result.Warnings = append(result.Warnings, p.located(c.Warnings)...)
-		all = append(all, c)
+		all[i] = c
 	}
 	if len(wrong.Problems) > 0 {
-		return nil, wrong
+		return all, wrong
 	}
 	return all, nil
 }

@@ -23,7 +23,8 @@ type Project struct {
 	Config *config.Proto // never nil
 	File   *config.File  // that Config is from; nil when there is none
 
-	only []string // the files that were asked for; nil for all
+	only     []string // the files that were asked for; nil for all
+	rootless bool     // neither a go.mod nor a panda.yaml says where the names of files begin
 }
 
 // Projects finds the .proto files at and below the paths, folders or single files, relative to env.Dir. Each module
@@ -138,7 +139,7 @@ func (f *finder) add(dir, at string, s settings) error {
 			return nil
 		}
 	}
-	p := &Project{Source: found, Config: s.proto, File: s.file, only: only}
+	p := &Project{Source: found, Config: s.proto, File: s.file, only: only, rootless: s.proto == nil && moduleAbove(dir) == ""}
 	if p.Config == nil {
 		p.Config = &config.Proto{}
 	}
@@ -242,6 +243,19 @@ func Shown(env *command.Env, path string) string {
 // are in a *[protobuild.ProblemsError], their files relative to Source.Dir.
 func (p *Project) Compile(ctx context.Context) (*protobuild.Compiled, error) {
 	return protobuild.Compile(ctx, p.Source)
+}
+
+// NameByPackages names the files from a folder above when nothing but their packages says where names begin, as
+// [protobuild.Source.NamedByPackages] does.
+func (p *Project) NameByPackages() {
+	if !p.rootless {
+		return
+	}
+	named := p.Source.NamedByPackages()
+	for i, name := range p.only {
+		p.only[i] = named.Files[slices.Index(p.Source.Files, name)]
+	}
+	p.Source = named
 }
 
 // Wanted reports whether a file of the source, as imports name it, is among those that the user asked for.

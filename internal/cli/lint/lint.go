@@ -92,7 +92,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	if _, err := lint.Check(nil, l.options); err != nil {
 		return unknownRule(command.Usagef("lint: %w", err))
 	}
-	projects, err := protosource.Load(ctx, l.env, paths...)
+	projects, err := protosource.LoadByPackages(ctx, l.env, paths...)
 	if err != nil {
 		if _, none := errors.AsType[*protobuild.NoFilesError](err); none {
 			err = command.Advise(err, "give the folder that has them: panda lint ./folder")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/gen"
-	"github.com/pandakit/panda/internal/protobuild"
 	"github.com/pandakit/panda/internal/protobuild/place"
 	"github.com/pandakit/panda/internal/workspace/config"
 )
@@ -30,6 +29,25 @@ type Project struct {
 // written to standard error, all of them, before their count is returned as the error.
 func Load(ctx context.Context, env *command.Env, paths ...string) ([]*Project, error) {
 	projects, err := Compile(ctx, env, paths...)
+	return told(env, projects, err)
+}
+
+// LoadByPackages is Load for whoever judges where files lie: those of no module and no panda.yaml are named as
+// their packages are, if their folders are called so, from wherever they are looked at.
+func LoadByPackages(ctx context.Context, env *command.Env, paths ...string) ([]*Project, error) {
+	found, err := gen.Projects(env, paths...)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range found {
+		p.NameByPackages()
+	}
+	projects, err := compile(ctx, env, found)
+	return told(env, projects, err)
+}
+
+// told writes the problems that err is, if it is some.
+func told(env *command.Env, projects []*Project, err error) ([]*Project, error) {
 	if wrong, ok := errors.AsType[*gen.ProblemsError](err); ok {
 		wrong.Write(env)
 	}
@@ -42,23 +60,17 @@ func Compile(ctx context.Context, env *command.Env, paths ...string) ([]*Project
 	if err != nil {
 		return nil, err
 	}
-	var projects []*Project
-	wrong := &gen.ProblemsError{}
-	for _, p := range found {
-		compiled, err := p.Compile(ctx)
-		if problems, ok := errors.AsType[*protobuild.ProblemsError](err); ok {
-			for _, problem := range problems.Problems {
-				wrong.Problems = append(wrong.Problems, gen.Problem{Problem: problem, Path: absolute(p.Source.Dir, problem.File)})
-			}
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		projects = append(projects, &Project{Files: compiled.Files, Dir: p.Source.Dir, Config: p.Config, source: p, env: env})
+	return compile(ctx, env, found)
+}
+
+func compile(ctx context.Context, env *command.Env, found []*gen.Project) ([]*Project, error) {
+	compiled, err := gen.CompileAll(ctx, found)
+	if err != nil {
+		return nil, err
 	}
-	if len(wrong.Problems) > 0 {
-		return nil, wrong
+	var projects []*Project
+	for i, p := range found {
+		projects = append(projects, &Project{Files: compiled[i].Files, Dir: p.Source.Dir, Config: p.Config, source: p, env: env})
 	}
 	return projects, nil
 }
