@@ -45,8 +45,21 @@ vet: ## go vet
 
 .PHONY: test
 test: ## all tests of all modules, with the race detector; README's commands among them
-	$(call each,$(GO) test -race -timeout 12m ./...,$(OTHERS))
+	$(call each,$(GO) test -race -timeout 12m ./...,$(filter-out conformance,$(OTHERS)))
+	@set -e; cd conformance; packages=$$($(GO) list ./... | grep -v $(COUNTING:%=-e '/%$$')); \
+		echo "$(GO) test -race (conformance)"; $(GO) test -race -timeout 12m $$packages
+	$(counted)
 	cd bench && $(GO) test -timeout 12m ./...
+
+# These packages of conformance compare with others over a corpus. How much was compared belongs to the result, and go
+# test shows nothing of what passes, cached or not, but with -v: of that, the counts are shown, and what was skipped.
+COUNTING := buf protoc
+define counted
+	@cd conformance && log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && echo "$(GO) test -race $(COUNTING) (conformance)" && \
+		if $(GO) test -race -timeout 12m -v $(COUNTING:%=./%) >"$$log" 2>&1; then \
+			sed -n -e 's/^.*_test\.go:[0-9]*: \(compared with \)/\1/p' -e '/^--- SKIP/,/^===\|^PASS/{/^===\|^PASS/!p;}' -e '/^ok/p' "$$log"; \
+		else cat "$$log"; exit 1; fi
+endef
 
 .PHONY: cover
 cover: ## coverage of the root module's packages, listed and as bin/cover.html

@@ -53,10 +53,10 @@ type counts struct {
 	explained      []string
 }
 
-// check prints the counts, and wants every explanation of a kind to be needed.
+// check prints the counts in one line, which the Makefile looks for, and wants every explanation of a kind to be needed.
 func (c *counts) check(t *testing.T, what string, ofKind func(name string) bool) {
 	t.Helper()
-	t.Logf("%s: %d files give the same descriptors, %d are refused by both, %d differ for a reason that is known",
+	t.Logf("compared with protoc, %s: %d files give the same descriptors, %d are refused by both, %d differ for a reason that is known",
 		what, c.equal, c.refused, len(c.explained))
 	for _, name := range slices.Sorted(maps.Keys(differences)) {
 		needed := slices.Contains(c.explained, name)
@@ -78,7 +78,7 @@ func TestCorpusOfGoogle(t *testing.T) {
 	for _, g := range groups(t, dir) {
 		compare(t, program, g, &all)
 	}
-	all.check(t, "google-proto-files", isGoogle)
+	all.check(t, "files of google-proto-files", isGoogle)
 	if all.equal < 7000 {
 		t.Errorf("%d files are equal, want more than 7000", all.equal)
 	}
@@ -94,7 +94,7 @@ func TestFilesOfOurOwn(t *testing.T) {
 	for _, name := range names {
 		compare(t, program, group{filepath.Join("testdata", "own"), []string{filepath.Base(name)}}, &all)
 	}
-	all.check(t, "own", func(name string) bool { return !isGoogle(name) })
+	all.check(t, "files of our own", func(name string) bool { return !isGoogle(name) })
 }
 
 // reference returns the path of protoc, 3.21 being what Debian has.
