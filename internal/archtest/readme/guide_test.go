@@ -54,7 +54,7 @@ func TestGuideIsFollowed(t *testing.T) {
 	if commands := l.follow(t); l.agent == nil || commands < 10 {
 		t.Fatalf("%s has %d commands, and starts an agent: %v", l.chapter, commands, l.agent != nil)
 	}
-	l.agent.wait(t) // the chapter leaves nothing running
+	l.agent.wait(t.Errorf) // the chapter leaves nothing running
 }
 
 func TestGuideToProtobufIsFollowed(t *testing.T) {
@@ -163,7 +163,7 @@ func (l *lesson) take(t *testing.T, s step) {
 	switch {
 	case strings.HasPrefix(s.command, "bin/panda agent -"):
 		if l.agent != nil {
-			l.agent.wait(t) // it was told to leave, or killed
+			l.agent.wait(t.Errorf) // it was told to leave, or killed
 		}
 		l.agent = start(t, s, shell(l.dir, "exec "+s.command+l.flags))
 	case strings.HasPrefix(s.command, "bin/panda watch "):

@@ -175,7 +175,9 @@ func start(t *testing.T, s step, cmd *exec.Cmd) *running {
 			case <-r.out.grown:
 			case err := <-r.ended:
 				r.ended <- err
-				t.Fatalf("$ %s ends: %v\n%s", s.command, err, r.out)
+				if !want.MatchString(r.out.String()) {
+					t.Fatalf("$ %s ends: %v\n%s", s.command, err, r.out)
+				}
 			case <-deadline.C:
 				t.Fatalf("$ %s does not print %q\n%s", s.command, line, r.out)
 			}
@@ -186,9 +188,14 @@ func start(t *testing.T, s step, cmd *exec.Cmd) *running {
 
 var listening = regexp.MustCompile(` (?:at|on) (?:http://)?(\d[\d.]*:\d+)`)
 
-// interrupt ends a command as Ctrl-C does, and looks for anything that it left behind.
+// interrupt ends a command as Ctrl-C does, and looks for anything that it left behind. When a step has failed, which is
+// told, it only ends the command: what else is wrong then is most likely for want of the steps that were not taken.
 func (r *running) interrupt(t *testing.T) {
 	t.Helper()
+	blame := t.Errorf
+	if t.Failed() {
+		blame = func(string, ...any) {}
+	}
 	group := -r.cmd.Process.Pid
 	defer func() { _ = syscall.Kill(group, syscall.SIGKILL) }() // fails when nothing is left, as it should
 	select {
@@ -196,26 +203,57 @@ func (r *running) interrupt(t *testing.T) {
 		r.ended <- err
 	default:
 		if err := syscall.Kill(group, syscall.SIGINT); err != nil {
-			t.Errorf("interrupt $ %s: %v", r.command, err)
+			blame("interrupt $ %s: %v", r.command, err)
 		}
 	}
-	r.wait(t) // with status 1, because go run says so whenever it is interrupted
+	r.wait(blame) // with status 1, because go run says so whenever it is interrupted
 	for _, address := range listening.FindAllStringSubmatch(r.out.String(), -1) {
 		if conn, err := net.Dial("tcp", address[1]); err == nil {
 			conn.Close()
-			t.Errorf("$ %s has ended, and something still listens on %s\n%s", r.command, address[1], r.out)
+			blame("$ %s has ended, and something still listens on %s\n%s", r.command, address[1], r.out)
 		}
 	}
 }
 
-// wait returns once the command has ended.
-func (r *running) wait(t *testing.T) {
-	t.Helper()
+// wait returns once the command has ended, and blames one that does not.
+func (r *running) wait(blame func(format string, args ...any)) {
 	select {
 	case err := <-r.ended:
 		r.ended <- err
 	case <-time.After(patience):
-		t.Errorf("$ %s does not end\n%s", r.command, r.out)
+		blame("$ %s does not end\n%s", r.command, r.out)
+	}
+}
+
+// failing is the variable that makes TestAStepThatFails fail, as it is to.
+const failing = "README_TEST_FAILING"
+
+// TestAStepThatFails is a reader whose step fails while a command before it has a port that is still taken.
+func TestAStepThatFails(t *testing.T) {
+	if os.Getenv(failing) == "" {
+		t.Skip("it is run by the next one")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() }) // after the command's
+	address := listener.Addr().String()
+	start(t, step{command: "echo", shown: []string{"listens at " + address}}, shell(root, "echo listens at "+address))
+	run(t, step{command: "false"}, address)
+}
+
+// The first failure is the one that is told.
+func TestAFailureIsToldAlone(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestAStepThatFails$")
+	cmd.Env = append(os.Environ(), failing+"=yes")
+	printed, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(printed), "$ false: exit status 1") || strings.Contains(string(printed), "still listens") {
+		t.Errorf("%v; it tells\n%s\nwant the step that fails alone", err, printed)
 	}
 }
 
