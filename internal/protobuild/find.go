@@ -97,7 +97,7 @@ func rootOf(file string) (root string, fits bool) {
 	if name == "" {
 		return "", false
 	}
-	parts := strings.ReplaceAll(string(name), ".", "/")
+	parts := strings.ReplaceAll(name, ".", "/")
 	at, fits := strings.CutSuffix(filepath.ToSlash(filepath.Dir(file)), "/"+parts)
 	return filepath.FromSlash(at), fits && at != ""
 }
