@@ -1,8 +1,9 @@
 package up
 
 import (
-	"bytes"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,29 @@ import (
 	"github.com/pandakit/panda/internal/workspace/build"
 )
 
+// printed is what was printed so far.
+type printed struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
 // A build that takes long is told of with all that it builds, whatever is built by then, and later with what is left.
 func TestProgressOfABuild(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out printed
 		work := new(workspace.Workspace)
 		for _, name := range []string{"hello", "web", "shop"} {
 			work.Services = append(work.Services, &workspace.Service{Name: name, Replicas: 1})
