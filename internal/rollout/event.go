@@ -81,7 +81,7 @@ func (e Event) String() string {
 	case TooLate:
 		return "interrupted, but only drains are left, which go on; once more ends this at once"
 	case TakingBack:
-		return fmt.Sprintf("taking %s of the new version back", instances(e.Count))
+		return fmt.Sprintf("taking %s of the new version back: %v", instances(e.Count), e.Err)
 	case TakenBack:
 		return fmt.Sprintf("%s has drained in %v", e.Instance.Label, took)
 	case Killed:
