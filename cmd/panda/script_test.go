@@ -59,7 +59,9 @@ func TestScripts(t *testing.T) {
 			env.Values[runningKey{}] = new(slot)
 			program, err := exec.LookPath("panda")
 			env.Setenv("BINARIES", filepath.Dir(program))
-			return errors.Join(err, tellGoFolders(env))
+			source, sourceErr := filepath.Abs(filepath.Join("..", ".."))
+			env.Setenv("SOURCE", source)
+			return errors.Join(err, sourceErr, tellGoFolders(env))
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "root" {
