@@ -17,10 +17,10 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Change is what a copy of a container has different. The zero value of each field but Name leaves things as they are.
+// Change is what a container has different from its template. The zero value of each field but Name leaves things as they are.
 type Change struct {
 	Name      string            // of the new container; none has it yet
-	Image     string            // a reference or ID of an image that the engine has
+	Image     string            // a reference or ID of an image that the engine has; "" for the original's own
 	Env       map[string]string // set, beside or in place of what there is
 	Unset     []string          // variables that the copy does not have, unless its image sets them
 	Labels    map[string]string // set, beside or in place of what there is
@@ -38,71 +38,86 @@ func (e *NotTwiceError) Error() string {
 	return fmt.Sprintf("no second container like %q can run beside it: %s", e.Container, e.Reason)
 }
 
-// Clone starts a container like another: its own variables, networks and aliases, labels, mounts, limits, restart policy,
-// health check and stop timeout. What the original only has from its image, the copy has from its own; the random host name is
-// not copied. A container with something that no two can have is refused with a *[NotTwiceError], an image that the engine does
-// not have with a *[MissingError]. It returns once the container's process has been started; a failure, and the end of ctx before
-// that, leaves none behind.
-func (e *Engine) Clone(ctx context.Context, id string, change Change) (Container, error) {
+// Template is what a container was made from, without what it only had from its image. It outlives the container. A Template
+// is not changed, so it may be used by several goroutines.
+type Template struct {
+	name     string
+	service  string
+	image    string // the original's, as it was named
+	imageID  string
+	config   *container.Config
+	host     *container.HostConfig
+	networks map[string]*network.EndpointSettings
+}
+
+// Template reads what a container was made from: its own variables, networks and aliases, labels, mounts, limits, restart
+// policy, health check and stop timeout. The random host name is left out. A container with something that no two can have
+// is refused with a *[NotTwiceError].
+func (e *Engine) Template(ctx context.Context, id string) (*Template, error) {
 	original, err := e.inspect(ctx, id)
 	if err != nil {
-		return Container{}, err
+		return nil, err
 	}
-	plan, err := e.plan(ctx, original, change)
-	if err != nil {
-		return Container{}, err
-	}
-	act := fmt.Sprintf("start container %q like %q", change.Name, strings.TrimPrefix(original.Name, "/"))
-	made, err := e.create(ctx, act, plan)
-	if err != nil {
-		return Container{}, err
-	}
-	clone, err := e.launch(ctx, act, made, plan)
-	if err != nil {
-		return Container{}, errors.Join(err, e.discard(ctx, made))
-	}
-	return clone, nil
-}
-
-// plan is all that a container is made from. An engine before API 1.44 takes one network as it creates it.
-type plan struct {
-	options client.ContainerCreateOptions
-	more    map[string]*network.EndpointSettings // by the network's name
-}
-
-func (e *Engine) plan(ctx context.Context, original *container.InspectResponse, change Change) (*plan, error) {
 	if err := twice(original); err != nil {
 		return nil, err
 	}
-	reference := change.Image
-	if reference == "" {
-		reference = original.Config.Image
-	}
-	fresh, freshID, err := e.imageConfig(ctx, reference)
-	if err != nil {
-		return nil, err
-	}
-	old, _, err := e.imageConfig(ctx, original.Image)
+	image, _, err := e.imageConfig(ctx, original.Image)
 	if _, gone := errors.AsType[*MissingError](err); gone {
-		old = &dockerspec.DockerOCIImageConfig{} // nobody can tell what came from it, so all of it is the container's own
+		image = &dockerspec.DockerOCIImageConfig{} // nobody can tell what came from it, so all of it is the container's own
 	} else if err != nil {
 		return nil, err
 	}
-	service := original.Config.Labels[ServiceLabel]
-	if other := fresh.Labels[ServiceLabel]; service != "" && other != "" && other != service {
-		return nil, fmt.Errorf("image %q is of service %q, not of %q", reference, other, service)
-	}
-	config := own(original.Config, old)
-	config.Image, config.Hostname = reference, ""
-	config.Env = environment(config.Env, change)
-	setLabels(config.Labels, service, freshID, change)
 	host := *original.HostConfig
 	host.ContainerIDFile = ""
-	first, more := networks(original, change.NoAliases)
-	return &plan{
-		options: client.ContainerCreateOptions{Name: change.Name, Config: config, HostConfig: &host, NetworkingConfig: first},
-		more:    more,
+	return &Template{
+		name: strings.TrimPrefix(original.Name, "/"), service: original.Config.Labels[ServiceLabel],
+		image: original.Config.Image, imageID: original.Image,
+		config: own(original.Config, image), host: &host, networks: endpoints(original),
 	}, nil
+}
+
+// Start starts a container from a template. What the original only had from its image, this one has from its own. An image
+// that the engine does not have is a *[MissingError], a name that is taken a *[NameTakenError]. It returns once the container's
+// process has been started; a failure, and the end of ctx before that, leaves none behind.
+func (e *Engine) Start(ctx context.Context, t *Template, change Change) (Container, error) {
+	image, err := e.imageOf(ctx, t, change.Image)
+	if err != nil {
+		return Container{}, err
+	}
+	config := *t.config
+	config.Image = image.Reference
+	config.Env = environment(t.config.Env, change)
+	config.Labels = t.labels(image.ID, change)
+	first, more := t.split(change.NoAliases)
+	act := fmt.Sprintf("start container %q like %q", change.Name, t.name)
+	id, err := e.create(ctx, act, client.ContainerCreateOptions{
+		Name: change.Name, Config: &config, HostConfig: t.host, NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: first},
+	})
+	if err != nil {
+		return Container{}, err
+	}
+	made, err := e.launch(ctx, act, id, more)
+	if err != nil {
+		return Container{}, errors.Join(err, e.discard(ctx, id))
+	}
+	return made, nil
+}
+
+// imageOf returns the image that a container is started from. The original's is that very one, though its name may have gone to
+// another since.
+func (e *Engine) imageOf(ctx context.Context, t *Template, reference string) (Image, error) {
+	if reference == "" {
+		image, err := e.Image(ctx, t.image)
+		if err == nil && image.ID == t.imageID {
+			return image, nil
+		}
+		reference = t.imageID
+	}
+	image, err := e.Image(ctx, reference)
+	if err == nil && t.service != "" && image.Service != "" && image.Service != t.service {
+		err = fmt.Errorf("image %q is of service %q, not of %q", reference, image.Service, t.service)
+	}
+	return image, err
 }
 
 // twice refuses what no two containers can have at once.
@@ -137,6 +152,7 @@ func twice(original *container.InspectResponse) error {
 // own returns what a container was given beside what it has from its image, so that another image can bring its own.
 func own(config *container.Config, image *dockerspec.DockerOCIImageConfig) *container.Config {
 	c := *config
+	c.Hostname = ""
 	c.Labels = without(c.Labels, image.Labels)
 	c.Env = slices.DeleteFunc(slices.Clone(c.Env), func(entry string) bool { return slices.Contains(image.Env, entry) })
 	c.Volumes = maps.Clone(c.Volumes)
@@ -179,8 +195,8 @@ func without(labels, image map[string]string) map[string]string {
 	return rest
 }
 
-func environment(list []string, change Change) []string {
-	list = slices.DeleteFunc(list, func(entry string) bool {
+func environment(own []string, change Change) []string {
+	list := slices.DeleteFunc(slices.Clone(own), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		_, set := change.Env[name]
 		return set || slices.Contains(change.Unset, name)
@@ -191,34 +207,49 @@ func environment(list []string, change Change) []string {
 	return list
 }
 
-// setLabels keeps the copy among its service's containers, and tells Compose the image that it is of.
-func setLabels(labels map[string]string, service, imageID string, change Change) {
-	if service != "" {
-		labels[ServiceLabel] = service
+// labels keeps the copy among its service's containers, and tells Compose the image that it is of.
+func (t *Template) labels(imageID string, change Change) map[string]string {
+	labels := maps.Clone(t.config.Labels)
+	if t.service != "" {
+		labels[ServiceLabel] = t.service
 	}
 	if _, ok := labels[composeImage]; ok {
 		labels[composeImage] = imageID
 	}
 	maps.Copy(labels, change.Labels)
+	return labels
 }
 
-// networks returns the network that a copy is created in, and those that it joins before it is started.
-func networks(original *container.InspectResponse, noAliases bool) (*network.NetworkingConfig, map[string]*network.EndpointSettings) {
-	mode := string(original.HostConfig.NetworkMode)
-	first := &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{}}
-	more := map[string]*network.EndpointSettings{}
+// endpoints returns what a container asks of its networks, without what they have given it.
+func endpoints(original *container.InspectResponse) map[string]*network.EndpointSettings {
+	own := map[string]*network.EndpointSettings{}
 	for name, endpoint := range original.NetworkSettings.Networks {
 		if endpoint == nil || name == "host" || name == "none" {
 			continue
 		}
-		settings := &network.EndpointSettings{DriverOpts: endpoint.DriverOpts, Links: endpoint.Links, GwPriority: endpoint.GwPriority}
-		if !noAliases {
-			settings.Aliases = aliases(original, endpoint.Aliases)
+		own[name] = &network.EndpointSettings{
+			Aliases: aliases(original, endpoint.Aliases), NetworkID: endpoint.NetworkID,
+			DriverOpts: endpoint.DriverOpts, Links: endpoint.Links, GwPriority: endpoint.GwPriority,
+		}
+	}
+	return own
+}
+
+// split returns the network that a copy is created in, and those that it joins before it is started: an engine before API
+// 1.44 takes one network as it creates a container.
+func (t *Template) split(noAliases bool) (first, more map[string]*network.EndpointSettings) {
+	mode := string(t.host.NetworkMode)
+	first, more = map[string]*network.EndpointSettings{}, map[string]*network.EndpointSettings{}
+	for name, endpoint := range t.networks {
+		settings := *endpoint
+		settings.NetworkID = ""
+		if noAliases {
+			settings.Aliases = nil
 		}
 		if name == mode || endpoint.NetworkID == mode || mode == "default" && name == "bridge" {
-			first.EndpointsConfig[name] = settings
+			first[name] = &settings
 		} else {
-			more[name] = settings
+			more[name] = &settings
 		}
 	}
 	return first, more
@@ -235,12 +266,12 @@ func aliases(original *container.InspectResponse, list []string) []string {
 }
 
 // create makes the container. It is not interrupted, for that would leave one that nobody knows of.
-func (e *Engine) create(ctx context.Context, act string, p *plan) (string, error) {
+func (e *Engine) create(ctx context.Context, act string, options client.ContainerCreateOptions) (string, error) {
 	bounded, cancel := e.bounded(context.WithoutCancel(ctx))
 	defer cancel()
-	made, err := e.api.ContainerCreate(bounded, p.options)
+	made, err := e.api.ContainerCreate(bounded, options)
 	if errdefs.IsConflict(err) {
-		return "", &NameTakenError{Name: p.options.Name}
+		return "", &NameTakenError{Name: options.Name}
 	}
 	if err != nil {
 		return "", e.explain(ctx, act, err)
@@ -255,11 +286,11 @@ func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("another container has the name %q", e.Name)
 }
 
-func (e *Engine) launch(ctx context.Context, act, id string, p *plan) (Container, error) {
+func (e *Engine) launch(ctx context.Context, act, id string, more map[string]*network.EndpointSettings) (Container, error) {
 	bounded, cancel := e.bounded(ctx)
 	defer cancel()
-	for _, name := range slices.Sorted(maps.Keys(p.more)) {
-		if _, err := e.api.NetworkConnect(bounded, name, client.NetworkConnectOptions{Container: id, EndpointConfig: p.more[name]}); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		if _, err := e.api.NetworkConnect(bounded, name, client.NetworkConnectOptions{Container: id, EndpointConfig: more[name]}); err != nil {
 			return Container{}, e.explain(ctx, act+": join network "+name, err)
 		}
 	}

@@ -26,26 +26,25 @@ type Exit struct {
 const killed = 128 + 9
 
 // Stop sends a container its stop signal, SIGTERM unless it has another, and waits for its end: for grace, rounded up to
-// seconds, before the engine kills it. One that has ended already is told by how it did. After the signal was sent, the end of
-// ctx only ends the waiting.
+// seconds, before the engine kills it. One that has ended already is told by how it did; of one that the engine removes as it
+// ends only the time tells. After the signal was sent, the end of ctx only ends the waiting.
 func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) (Exit, error) {
 	bounded, cancel := context.WithTimeout(ctx, grace+e.ask)
 	defer cancel()
-	act := fmt.Sprintf("stop container %q", id)
-	wait := e.api.ContainerWait(bounded, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	seconds := int((grace + time.Second - 1) / time.Second)
+	began := time.Now()
 	if _, err := e.api.ContainerStop(bounded, id, client.ContainerStopOptions{Timeout: &seconds}); err != nil {
-		return Exit{}, e.missing(ctx, act, "container", id, err)
+		return Exit{}, e.missing(ctx, fmt.Sprintf("stop container %q", id), "container", id, err)
 	}
-	select {
-	case ended := <-wait.Result:
-		if ended.Error != nil && ended.Error.Message != "" {
-			return Exit{}, fmt.Errorf("%s: %s", act, ended.Error.Message)
-		}
-		return Exit{Code: int(ended.StatusCode), Killed: ended.StatusCode == killed}, nil
-	case err := <-wait.Error:
-		return Exit{}, e.missing(ctx, act, "container", id, err)
+	took := time.Since(began)
+	ended, err := e.Inspect(bounded, id)
+	if _, gone := errors.AsType[*MissingError](err); gone {
+		return Exit{Killed: took >= time.Duration(seconds)*time.Second}, nil
 	}
+	if err != nil {
+		return Exit{}, err
+	}
+	return Exit{Code: ended.ExitCode, Killed: ended.ExitCode == killed}, nil
 }
 
 // Remove removes a container, running or not, and leaves its volumes. One that is not there any more is no error.
