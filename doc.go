@@ -24,6 +24,8 @@
 //	PANDA_ADDR        the address that a service listens on, host:port
 //	PANDA_ADVERTISE   the host, or host:port, under which others reach it
 //	PANDA_INSTANCE    the ID under which it registers
+//	PANDA_WEIGHT      its share of the calls relative to the others of its service, 1 to 65535 (1)
+//	PANDA_REGISTER    false: it serves and finds others, and is not registered itself (true)
 //	CONSUL_HTTP_ADDR  the registry: one agent's address or several, comma separated (127.0.0.1:8500)
 //
 // CONSUL_HTTP_TOKEN, CONSUL_HTTP_SSL, CONSUL_CACERT and the other variables of Consul's own clients

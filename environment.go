@@ -2,7 +2,9 @@ package panda
 
 import (
 	"cmp"
+	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/discovery/consul"
@@ -17,14 +19,32 @@ func (c *common) hermetic() bool {
 	return ok
 }
 
-// readEnvironment lets the operator's variables win over options.
-func (c *serviceConfig) readEnvironment() {
+// maxWeight is the largest weight that Consul takes.
+const maxWeight = 65535
+
+// readEnvironment lets the operator's variables win over options. Its errors name the variable and its value.
+func (c *serviceConfig) readEnvironment() error {
 	if c.hermetic() {
-		return
+		return nil
 	}
 	c.address = cmp.Or(os.Getenv("PANDA_ADDR"), c.address)
 	c.advertise = cmp.Or(os.Getenv("PANDA_ADVERTISE"), c.advertise)
 	c.instanceID = cmp.Or(os.Getenv("PANDA_INSTANCE"), c.instanceID)
+	if text := os.Getenv("PANDA_WEIGHT"); text != "" {
+		weight, err := strconv.Atoi(text)
+		if err != nil || weight < 1 || weight > maxWeight {
+			return fmt.Errorf("PANDA_WEIGHT is %q: want a whole number, 1 to %d", text, maxWeight)
+		}
+		c.weight = weight
+	}
+	if text := os.Getenv("PANDA_REGISTER"); text != "" {
+		register, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("PANDA_REGISTER is %q: want true or false", text)
+		}
+		c.unregistered = !register
+	}
+	return nil
 }
 
 // openRegistry returns the registry that was given, else the one that the environment names.

@@ -42,10 +42,13 @@ type serviceConfig struct {
 	tags       []string
 	meta       map[string]string
 	ttl        time.Duration
+	weight     int
 	leaveDelay time.Duration
 	drain      time.Duration
 	grpc       []grpc.ServerOption
 	reflection bool
+	// unregistered is set by the environment alone: the service serves, and nobody finds it.
+	unregistered bool
 }
 
 type clientConfig struct {
@@ -65,6 +68,7 @@ const (
 func newServiceConfig(options []ServiceOption) serviceConfig {
 	c := serviceConfig{
 		meta:       map[string]string{},
+		weight:     1,
 		leaveDelay: defaultLeaveDelay,
 		drain:      defaultDrain,
 		reflection: true,
@@ -148,6 +152,13 @@ func WithMeta(meta map[string]string) ServiceOption {
 // 15 s by default, at least 1 s. It is renewed at a third of it.
 func WithTTL(ttl time.Duration) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.ttl = ttl })
+}
+
+// WithWeight sets the instance's share of the calls relative to the others of its service: one of weight 2 gets twice as
+// many as one of weight 1, as long as it is no slower. 1 to 65535, 1 by default; Run returns an error for others. The last
+// one wins. "panda up" gives its services 100, so that a canary can have less. PANDA_WEIGHT wins over it.
+func WithWeight(weight int) ServiceOption {
+	return serviceOption(func(c *serviceConfig) { c.weight = weight })
 }
 
 // WithLeaveDelay sets how long a draining service still takes new calls after it has left the registry,

@@ -35,7 +35,12 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.invalid(); err != nil {
 		return err
 	}
-	s.config.readEnvironment()
+	if err := s.config.readEnvironment(); err != nil {
+		return fmt.Errorf("run service %q: %w", s.name, err)
+	}
+	if s.config.weight < 1 || s.config.weight > maxWeight {
+		return fmt.Errorf("run service %q: weight %d: want 1 to %d", s.name, s.config.weight, maxWeight)
+	}
 	if !s.config.hermetic() {
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -108,12 +113,16 @@ func (s *Service) instance(reached advertised) discovery.Instance {
 	}
 	return discovery.Instance{
 		ID: id, Service: s.name, Address: reached.host, Port: reached.port,
-		Tags: s.config.tags, Meta: s.config.meta, Weight: 1,
+		Tags: s.config.tags, Meta: s.config.meta, Weight: s.config.weight,
 	}
 }
 
 // serve runs the parts of the service until ctx is done or one of them fails, then drains.
 func (s *Service) serve(ctx context.Context, server *server, registry discovery.Registry, instance discovery.Instance) error {
+	if s.config.unregistered {
+		s.config.logger.Info("service is not registered, as PANDA_REGISTER says; nobody finds it by its name", "service", s.name)
+		registry = unannounced{registry}
+	}
 	failed := server.start()
 	server.setServing(true)
 
@@ -148,6 +157,15 @@ func (s *Service) serve(ctx context.Context, server *server, registry discovery.
 		}
 	}
 	return errors.Join(failure, server.drain(s.config.drain)) //nolint:contextcheck // ctx is done: the drain has its own
+}
+
+// unannounced is a registry that knows nothing of the service.
+type unannounced struct{ discovery.Registry }
+
+// Announce implements [discovery.Registry]: it waits for the end.
+func (unannounced) Announce(ctx context.Context, _ discovery.Announcement) error {
+	<-ctx.Done()
+	return nil
 }
 
 // presence logs what becomes of the registration, once per change, not per attempt.

@@ -19,6 +19,8 @@ func known() map[string]func(value string) error {
 		"PANDA_ADDR":      hostPort,
 		"PANDA_ADVERTISE": hostMaybePort,
 		"PANDA_INSTANCE":  anything,
+		"PANDA_WEIGHT":    weight,
+		"PANDA_REGISTER":  boolean,
 		"PANDA_HISTORY":   anything,
 		consulcmd.Mark:    anything,
 	}
@@ -75,6 +77,23 @@ func unknown(name string, names []string) finding {
 }
 
 func anything(string) error { return nil }
+
+// maxWeight is the largest weight that Consul takes.
+const maxWeight = 65535
+
+func weight(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxWeight {
+		return fmt.Errorf("not a whole number from 1 to %d", maxWeight)
+	}
+	return nil
+}
+
+func boolean(value string) error {
+	if _, err := strconv.ParseBool(value); err != nil {
+		return errors.New("neither true nor false")
+	}
+	return nil
+}
 
 func hostPort(value string) error {
 	_, port, err := net.SplitHostPort(value)

@@ -2,6 +2,7 @@ package p2c
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type settings struct {
 // view is what Pick reads: a picture of the pool that is replaced, never changed.
 type view struct {
 	candidates []candidate
+	upTo       []float64   // the parts of the candidates up to and with each, 0 to 1; nil when all weights are equal
 	distance   int         // of the candidates
 	ejected    []*Endpoint // to be probed; not among the candidates
 	wake       atomic.Int64
@@ -43,6 +45,7 @@ type view struct {
 type candidate struct {
 	*Endpoint
 	share float64 // weight relative to the mean of the candidates
+	rest  float64 // part of all weights that the others have, 0 to 1
 }
 
 // Member is an endpoint's place in a pool.
@@ -133,14 +136,15 @@ func (p *Pool) Pick(now int64, kind Kind) *Endpoint {
 		}
 		v = p.view.Load()
 	}
-	e := p.settings.Load().choose(v.candidates, now, kind)
+	e := p.settings.Load().choose(v, now, kind)
 	if e != nil {
 		e.counter(kind).Add(1)
 	}
 	return e
 }
 
-func (s *settings) choose(from []candidate, now int64, kind Kind) *Endpoint {
+func (s *settings) choose(v *view, now int64, kind Kind) *Endpoint {
+	from := v.candidates
 	switch len(from) {
 	case 0:
 		return nil
@@ -149,17 +153,44 @@ func (s *settings) choose(from []candidate, now int64, kind Kind) *Endpoint {
 	}
 	// One draw serves for both indexes, 21 bits each, and for the comparison.
 	bits := s.Random()
-	n := uint64(len(from))
-	i := (bits >> 43) * n >> 21
-	j := (bits >> 22 & (1<<21 - 1)) * (n - 1) >> 21
-	if j >= i {
-		j++
-	}
+	i, j := v.draw(bits>>43, bits>>22&(1<<21-1))
 	draw := float64(bits&(1<<22-1)) / (1 << 22)
 	if s.prefer(&from[i], &from[j], now, kind, draw) {
 		return from[i].Endpoint
 	}
 	return from[j].Endpoint
+}
+
+// draw returns the indexes of two different candidates, each drawn with the chance of its part of the weights among those
+// that are left. a and b are random, of 21 bits.
+func (v *view) draw(a, b uint64) (i, j int) {
+	n := uint64(len(v.candidates))
+	if v.upTo == nil {
+		i, j = int(a*n>>21), int(b*(n-1)>>21) //nolint:gosec // both are below n
+		if j >= i {
+			j++
+		}
+		return i, j
+	}
+	i = v.at(float64(a) / (1 << 21))
+	rest := v.candidates[i].rest
+	x := float64(b) / (1 << 21) * rest
+	if before := v.upTo[i] - (1 - rest); x >= before {
+		x += 1 - rest // beyond the first one
+	}
+	if j = v.at(x); j == i { // by rounding
+		j = (i + 1) % len(v.candidates)
+	}
+	return i, j
+}
+
+// at returns the candidate to whose part x in [0, 1) belongs.
+func (v *view) at(x float64) int {
+	i, exact := slices.BinarySearch(v.upTo, x)
+	if exact {
+		i++
+	}
+	return min(i, len(v.upTo)-1)
 }
 
 // prefer reports whether a is to be taken rather than b, where draw is random in [0, 1).
@@ -186,7 +217,9 @@ func (s *settings) prefer(a, b *candidate, now int64, kind Kind, draw float64) b
 	ratio := latencyA * (inFlightA/(a.share*rampA) + 1) / (latencyB * (inFlightB/(b.share*rampB) + 1))
 	ratio *= ratio
 	ratio *= ratio
-	chance := a.share / (a.share + b.share*ratio)
+	// The heavier of a pair was drawn more often already: this is what makes all shares those of the weights while all
+	// costs are the same.
+	chance := b.rest / (b.rest + a.rest*ratio)
 	// The one that is behind in its slow start lets a part of the calls go that it has won: without this it
 	// would never be idle, however low its share.
 	if rampA < rampB {
@@ -264,9 +297,17 @@ func (v *view) take(members []*Endpoint, ok func(*Endpoint) bool) {
 			total += e.weight
 		}
 	}
-	mean := total / float64(len(v.candidates))
+	mean, sum, equal := total/float64(len(v.candidates)), 0.0, true
+	upTo := make([]float64, len(v.candidates))
 	for i := range v.candidates {
-		v.candidates[i].share /= mean
+		c := &v.candidates[i]
+		equal = equal && c.weight == v.candidates[0].weight
+		sum += c.share
+		upTo[i], c.rest = sum/total, 1-c.share/total
+		c.share /= mean
+	}
+	if !equal {
+		v.upTo = upTo
 	}
 }
 

@@ -185,6 +185,26 @@ func TestSharesFollowWeights(t *testing.T) {
 	}
 }
 
+// TestShareOfACanary has one of four instances get the tenth that its weight is of all.
+func TestShareOfACanary(t *testing.T) {
+	for _, load := range loads {
+		t.Run(load.name, func(t *testing.T) {
+			var backends []*backend
+			for range 4 {
+				backends = append(backends, &backend{service: around(2 * time.Millisecond)})
+			}
+			s := newSimulation(1, load.clients, load.think, nil)
+			list := members(backends...)
+			for at, weight := range []int{100, 100, 100, 33} {
+				list[at].Weight = weight
+			}
+			s.join(s.pools[0], list)
+			s.run(20 * time.Second)
+			within(t, "canary of 33:333", shares(backends...)[3], 7, 14)
+		})
+	}
+}
+
 func TestNewInstanceIsNotOverrun(t *testing.T) {
 	old1, old2, fresh := &backend{service: around(20 * time.Millisecond)}, &backend{service: around(20 * time.Millisecond)}, &backend{service: around(20 * time.Millisecond)}
 	const clients = 20
