@@ -91,10 +91,13 @@ func Open(ctx context.Context, config Config) (*Fleet, error) {
 	f.newest = live[len(live)-1]
 	f.Project = f.newest.Project()
 	f.prefix, _ = numbered(f.newest.Name)
-	if err := alone(&f.newest); err != nil {
-		return nil, err
+	if err = alone(&f.newest); err == nil {
+		f.template, err = f.Engine.Template(ctx, f.newest.ID)
 	}
-	if f.template, err = f.Engine.Template(ctx, f.newest.ID); err != nil {
+	if twice, ok := errors.AsType[*engine.NotTwiceError](err); ok {
+		return nil, command.Advise(err, twice.Advice)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if f.Image != "" {
