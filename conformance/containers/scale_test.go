@@ -6,6 +6,7 @@ import (
 )
 
 func TestScaleUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := start(t).serve(t, "scaled", 1)
 	code, stdout, stderr := s.panda(t.Context(), t, "scale", "scaled=3")
 	if code != 0 || stdout != "scaled runs 3 times\n" || strings.Count(stderr, "is passing at") != 2 {
@@ -25,5 +26,5 @@ func TestScaleUnderLoad(t *testing.T) {
 		t.Errorf("containers %s", got)
 	}
 	s.calls(t, enough/2)
-	s.noneFailed(t)
+	s.noneFailed(t, enough)
 }

@@ -78,7 +78,8 @@ func (e *Engine) Template(ctx context.Context, id string) (*Template, error) {
 
 // Start starts a container from a template. What the original only had from its image, this one has from its own. An image
 // that the engine does not have is a *[MissingError], a name that is taken a *[NameTakenError]. It returns once the container's
-// process has been started; a failure, and the end of ctx before that, leaves none behind.
+// process has been started; a failure, and the end of ctx before that, leaves none behind: one that has been started gets its stop
+// signal first, so that it can leave a registry.
 func (e *Engine) Start(ctx context.Context, t *Template, change Change) (Container, error) {
 	image, err := e.imageOf(ctx, t, change.Image)
 	if err != nil {
@@ -90,15 +91,24 @@ func (e *Engine) Start(ctx context.Context, t *Template, change Change) (Contain
 	config.Labels = t.labels(image.ID, change)
 	first, more := t.split(change.NoAliases)
 	act := fmt.Sprintf("start container %q like %q", change.Name, t.name)
-	id, err := e.create(ctx, act, client.ContainerCreateOptions{
+	// What the engine has begun is not interrupted, for it would go on with a container that nobody knows of.
+	begun := context.WithoutCancel(ctx)
+	id, err := e.create(begun, act, client.ContainerCreateOptions{
 		Name: change.Name, Config: &config, HostConfig: t.host, NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: first},
 	})
 	if err != nil {
 		return Container{}, err
 	}
-	made, err := e.launch(ctx, act, id, more)
+	if err := e.join(begun, act, id, more); err != nil {
+		return Container{}, errors.Join(err, e.discard(begun, id))
+	}
+	made, err := e.launch(begun, act, id)
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%s: interrupted: %w", act, context.Cause(ctx))
+	}
 	if err != nil {
-		return Container{}, errors.Join(err, e.discard(ctx, id))
+		_, _ = e.Stop(begun, id, discardGrace) // discard ends it, too
+		return Container{}, errors.Join(err, e.discard(begun, id))
 	}
 	return made, nil
 }
@@ -265,9 +275,8 @@ func aliases(original *container.InspectResponse, list []string) []string {
 	})
 }
 
-// create makes the container. It is not interrupted, for that would leave one that nobody knows of.
 func (e *Engine) create(ctx context.Context, act string, options client.ContainerCreateOptions) (string, error) {
-	bounded, cancel := e.bounded(context.WithoutCancel(ctx))
+	bounded, cancel := e.bounded(ctx)
 	defer cancel()
 	made, err := e.api.ContainerCreate(bounded, options)
 	if errdefs.IsConflict(err) {
@@ -286,14 +295,20 @@ func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("another container has the name %q", e.Name)
 }
 
-func (e *Engine) launch(ctx context.Context, act, id string, more map[string]*network.EndpointSettings) (Container, error) {
+func (e *Engine) join(ctx context.Context, act, id string, more map[string]*network.EndpointSettings) error {
 	bounded, cancel := e.bounded(ctx)
 	defer cancel()
 	for _, name := range slices.Sorted(maps.Keys(more)) {
 		if _, err := e.api.NetworkConnect(bounded, name, client.NetworkConnectOptions{Container: id, EndpointConfig: more[name]}); err != nil {
-			return Container{}, e.explain(ctx, act+": join network "+name, err)
+			return e.explain(ctx, act+": join network "+name, err)
 		}
 	}
+	return nil
+}
+
+func (e *Engine) launch(ctx context.Context, act, id string) (Container, error) {
+	bounded, cancel := e.bounded(ctx)
+	defer cancel()
 	if _, err := e.api.ContainerStart(bounded, id, client.ContainerStartOptions{}); err != nil {
 		return Container{}, e.explain(ctx, act, err)
 	}

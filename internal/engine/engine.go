@@ -32,9 +32,9 @@ const (
 
 // Bounds of what the engine is asked. Loading an image is bounded by its caller alone: its size is the caller's.
 const (
-	findTimeout   = 3 * time.Second  // of one place where an engine may listen
-	askTimeout    = 30 * time.Second // of one question
-	removeTimeout = 15 * time.Second // of taking back what was half made, after the caller has given up
+	findTimeout  = 3 * time.Second  // of one place where an engine may listen
+	askTimeout   = 30 * time.Second // of one question
+	discardGrace = 10 * time.Second // of a container that has been started, and is not wanted after all
 )
 
 // Engine is a container engine that has answered. Its methods may be called from several goroutines at once.

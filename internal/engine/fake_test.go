@@ -84,6 +84,7 @@ func serve(t *testing.T, answers map[string]http.HandlerFunc) (*fake, *Engine) {
 		"POST /networks/back/connect":     body(`{}`),
 		"POST /containers/new/start":      status(http.StatusNoContent, ""),
 		"GET /containers/new/json":        body(strings.Replace(one, "rpc-1", "rpc-2", 1)),
+		"POST /containers/new/stop":       status(http.StatusNoContent, ""),
 		"DELETE /containers/new":          status(http.StatusNoContent, ""),
 		"POST /containers/rpc-1/stop":     status(http.StatusNoContent, ""),
 		"GET /containers/json":            body(`[]`),

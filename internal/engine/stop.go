@@ -52,11 +52,8 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return e.remove(ctx, id, client.ContainerRemoveOptions{Force: true})
 }
 
-// discard removes what was half made, with the volumes that only it had; it is bounded by itself, for its caller may have
-// been interrupted.
+// discard removes what was half made, with the volumes that only it had.
 func (e *Engine) discard(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-	defer cancel()
 	return e.remove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 }
 

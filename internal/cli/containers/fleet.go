@@ -27,8 +27,6 @@ const (
 	Grace = 35 * time.Second
 	// patience is how long an instance may take until it is passing.
 	patience = 30 * time.Second
-	// takeBackGrace is what one has that was started and is not to stay: it had few calls, if any.
-	takeBackGrace = 10 * time.Second
 	// lookEvery is the time between two looks at a container that starts.
 	lookEvery = 200 * time.Millisecond
 	// rehearsalLabel marks a container that is no instance.

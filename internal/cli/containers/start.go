@@ -151,7 +151,9 @@ func (f *Fleet) guard(ctx context.Context, c *engine.Container) error {
 			return nil
 		case gone:
 			return fmt.Errorf("%s ended, and was removed by the engine", c.Name)
-		case err == nil && (!now.Running() || now.Restarts > 0):
+		case err == nil && now.Restarts > 0 && now.ExitCode == 0: // of the process that runs now
+			return fmt.Errorf("%s ended, and was started again by the engine%s", c.Name, lastLines(ctx, f.Engine, c.ID))
+		case err == nil && !now.Running():
 			return fmt.Errorf("%s ended with exit code %d%s", c.Name, now.ExitCode, lastLines(ctx, f.Engine, c.ID))
 		}
 		select {
@@ -162,11 +164,12 @@ func (f *Fleet) guard(ctx context.Context, c *engine.Container) error {
 	}
 }
 
-// takeBack ends and removes a container that is not to stay, whatever has become of ctx. The engine bounds it.
+// takeBack ends and removes a container that is not to stay, whatever has become of ctx. It has its full grace, for it may
+// have become passing as the wait for it ended, and have calls.
 func (f *Fleet) takeBack(ctx context.Context, c *engine.Container) error {
 	ctx = context.WithoutCancel(ctx)
 	if c.Running() {
-		if _, err := f.Engine.Stop(ctx, c.ID, takeBackGrace); err != nil {
+		if _, err := f.Engine.Stop(ctx, c.ID, cmp.Or(c.Grace, Grace)); err != nil {
 			return errors.Join(err, f.Engine.Remove(ctx, c.ID))
 		}
 	}
