@@ -52,7 +52,6 @@ type world struct {
 	name     string // of the network, and the start of every other name
 	consul   string // its address
 	registry *consul.Registry
-	failure  error
 }
 
 var (

@@ -75,8 +75,8 @@ func (e *NoneError) Error() string {
 	return text
 }
 
-// Open finds the service's containers that run, and reads from the newest what another one is made from. A service of which none
-// runs is a *[NoneError]; containers that can have no second are an *[engine.NotTwiceError].
+// Open finds the service's containers that run; with an image, it also reads from the newest what another one is made from. A
+// service of which none runs is a *[NoneError]; containers that can have no second are an *[engine.NotTwiceError].
 func Open(ctx context.Context, config Config) (*Fleet, error) {
 	f := &Fleet{Config: config}
 	if f.Tell == nil {
@@ -89,21 +89,31 @@ func Open(ctx context.Context, config Config) (*Fleet, error) {
 	f.newest = live[len(live)-1]
 	f.Project = f.newest.Project()
 	f.prefix, _ = numbered(f.newest.Name)
-	if err = alone(&f.newest); err == nil {
+	if f.Image == "" {
+		return f, nil
+	}
+	if err := f.known(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.read(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// read reads once what another container is made from.
+func (f *Fleet) read(ctx context.Context) error {
+	if f.template != nil {
+		return nil
+	}
+	err := alone(&f.newest)
+	if err == nil {
 		f.template, err = f.Engine.Template(ctx, f.newest.ID)
 	}
 	if twice, ok := errors.AsType[*engine.NotTwiceError](err); ok {
-		return nil, command.Advise(err, twice.Advice)
+		return command.Advise(err, twice.Advice)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if f.Image != "" {
-		if err := f.known(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	return err
 }
 
 // known checks that the engine has the image.

@@ -35,6 +35,9 @@ const mostNames = 1000
 
 // launch starts a container under the first free name.
 func (f *Fleet) launch(ctx context.Context, weight int) (engine.Container, error) {
+	if err := f.read(ctx); err != nil {
+		return engine.Container{}, err
+	}
 	taken, err := f.numbers(ctx)
 	if err != nil {
 		return engine.Container{}, err
