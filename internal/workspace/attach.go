@@ -44,6 +44,9 @@ func (r *Runner) Attach(ctx context.Context, name, address string) (string, erro
 		return "", refusedf("%s registers nothing, so nobody would find the instance", name)
 	}
 	err := r.act(ctx, func(ctx context.Context) error {
+		if err := r.idle(s); err != nil {
+			return err
+		}
 		if err := r.notAttached([]*running{s}); err != nil {
 			return err
 		}

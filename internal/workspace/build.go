@@ -81,20 +81,24 @@ func (b *rebuilt) discard() {
 	}
 }
 
+// newRebuilt names a folder for executables, which is not there yet.
+func (r *Runner) newRebuilt() *rebuilt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.built++
+	return &rebuilt{runner: r, folder: filepath.Join(r.Build.Temp, strconv.Itoa(r.built))}
+}
+
 // rebuild builds services into a folder of their own. The caller discards what it returns, also with an error.
 func (r *Runner) rebuild(ctx context.Context, services []*running) (*rebuilt, error) {
-	result := &rebuilt{runner: r}
 	if r.Build == nil {
-		return result, nil
+		return &rebuilt{runner: r}, nil
 	}
-	r.mu.Lock()
-	r.built++
-	result.folder = filepath.Join(r.Build.Temp, strconv.Itoa(r.built))
+	result := r.newRebuilt()
 	plain := make([]*Service, len(services))
 	for at, s := range services {
 		plain[at] = s.Service
 	}
-	r.mu.Unlock()
 	if err := os.MkdirAll(result.folder, 0o700); err != nil {
 		return result, err
 	}

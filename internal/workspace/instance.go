@@ -22,7 +22,7 @@ type running struct {
 	depth       int // 1 more than the deepest that it waits for
 	labels      func(n int) string
 	replicas    int         // that are wanted
-	instances   []*instance // that serve, or are to; the nth counts n+1
+	instances   []*instance // that serve, or are to, by their places
 	generations map[int]int // how many instances each place has had
 	binary      *binary
 	started     bool
@@ -30,6 +30,7 @@ type running struct {
 	stopped     bool // as it was asked to
 	alone       bool // two processes cannot run at once, as has been found out
 	attached    *attachment
+	upgrading   bool // its instances are another's to change: see Runner.Upgrade
 
 	busy lock // held by what changes instances
 }
@@ -64,6 +65,8 @@ type instance struct {
 	finished  bool
 	seen      health.Instance
 	stale     uint64 // the registration of a process that is gone
+	killed    bool   // it did not end in time when it was asked to; read after done is closed
+	extra     []string
 
 	portTaken atomic.Bool // a candidate said that an address is in use
 
@@ -99,12 +102,12 @@ func (r *Runner) drop(b *binary) {
 }
 
 // launch starts an instance in place n of the service and returns at once. Its ID is its own: another one in
-// its place may be registered still.
-func (r *Runner) launch(s *running, n int, label string, as role) *instance {
+// its place may be registered still. extra are variables of its own.
+func (r *Runner) launch(s *running, n int, label string, as role, extra ...string) *instance {
 	s.generations[n]++
 	i := &instance{
 		id: s.InstanceID(n), label: label, n: n, service: s, role: as, binary: r.keep(s.binary.path),
-		decided: make(chan struct{}), done: make(chan struct{}),
+		decided: make(chan struct{}), done: make(chan struct{}), extra: extra,
 	}
 	if generation := s.generations[n]; generation > 1 {
 		i.id += "." + strconv.Itoa(generation)
@@ -176,11 +179,12 @@ func (r *Runner) environ(i *instance) []string {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(inherited, name)
 	})
-	env = append(env, "PANDA_ADDR="+cmp.Or(r.Listen, "127.0.0.1:0"))
+	env = append(env, "PANDA_ADDR="+cmp.Or(r.Listen, "127.0.0.1:0"), "PANDA_WEIGHT="+strconv.Itoa(DefaultWeight))
 	for _, name := range slices.Sorted(maps.Keys(i.service.Env)) {
 		env = append(env, name+"="+i.service.Env[name])
 	}
-	return append(env, "PANDA_INSTANCE="+i.id, "PWD="+i.service.Dir)
+	env = append(env, "PANDA_INSTANCE="+i.id, "PWD="+i.service.Dir)
+	return append(env, i.extra...)
 }
 
 // forget takes an instance whose process is gone out of the registry, so that nobody calls it.

@@ -30,6 +30,9 @@ func (r *Runner) processChanged(i *instance, e supervise.Event) {
 	case serving, stopping:
 		r.memberChanged(i, e)
 	}
+	if e.Kind == supervise.Stopped {
+		i.killed = e.Killed
+	}
 	if e.Kind == supervise.Stopped && e.Killed && r.stopping {
 		r.killed = append(r.killed, i.label)
 	}

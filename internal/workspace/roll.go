@@ -107,7 +107,7 @@ func (r *Runner) replace(ctx context.Context, s *running, old *instance, began t
 		return fmt.Errorf("%s: %w; the instance before it serves on", old.label, err)
 	}
 	r.promote(next)
-	s.instances[old.n-1] = next
+	s.put(next, old)
 	old.role = leaving
 	old.stop()
 	r.Observe(Event{Kind: Replaced, Label: old.label, Address: next.seen.Address, Took: time.Since(began)})
@@ -133,7 +133,7 @@ func (r *Runner) replaceEmptied(ctx context.Context, s *running, old *instance) 
 		return context.Canceled
 	}
 	next := r.launch(s, old.n, old.label, serving)
-	s.instances[old.n-1] = next
+	s.put(next, old)
 	r.mu.Unlock()
 	if s.Oneshot {
 		return nil
@@ -261,6 +261,9 @@ func (r *Runner) Restart(ctx context.Context, names []string) error {
 	}
 	return r.act(ctx, func(ctx context.Context) error {
 		began := time.Now()
+		if err := r.idle(services...); err != nil {
+			return err
+		}
 		if err := r.rolling.acquire(ctx); err != nil {
 			return err
 		}
@@ -306,10 +309,15 @@ func (r *Runner) renew(ctx context.Context, s *running, began time.Time) error {
 	missing := s.replicas - len(s.instances)
 	s.stopped = false
 	r.mu.Unlock()
-	if missing > 0 && missing == s.replicas {
+	if missing < s.replicas {
+		if err := r.replaceAll(ctx, s, began); err != nil {
+			return err
+		}
+	}
+	if missing > 0 { // all of them after a stop, those that were drained otherwise
 		return r.grow(ctx, s, s.replicas)
 	}
-	return r.replaceAll(ctx, s, began)
+	return nil
 }
 
 // use makes an executable the one that the service's next instances run, and returns the one before.
@@ -347,6 +355,9 @@ func (r *Runner) Scale(ctx context.Context, name string, n int) error {
 	}
 	s := r.service(name)
 	return r.act(ctx, func(ctx context.Context) error {
+		if err := r.idle(s); err != nil {
+			return err
+		}
 		if err := s.busy.acquire(ctx); err != nil {
 			return err
 		}
@@ -397,7 +408,7 @@ func (r *Runner) grow(ctx context.Context, s *running, n int) error {
 	r.mu.Lock()
 	s.started = true // it waits for others no more
 	var added []*instance
-	for at := len(s.instances) + 1; at <= n; at++ {
+	for _, at := range s.free(n) {
 		if n > 1 { // the first of several has a number too, unless it got its name while it was alone
 			s.labels = s.InstanceID
 		}
@@ -420,6 +431,7 @@ func (r *Runner) grow(ctx context.Context, s *running, n int) error {
 		}
 		r.promote(i)
 		s.instances = append(s.instances, i)
+		s.sort()
 		s.replicas, s.stopped = max(len(s.instances), s.replicas), false
 		event := Event{Kind: Passing, Label: i.label, Address: i.seen.Address, Took: time.Since(i.began)}
 		if s.Registry == "" {
@@ -461,6 +473,9 @@ func (r *Runner) Stop(ctx context.Context, names []string) error {
 		return err
 	}
 	return r.act(ctx, func(ctx context.Context) error {
+		if err := r.idle(services...); err != nil {
+			return err
+		}
 		if err := r.notAttached(services); err != nil {
 			return err
 		}

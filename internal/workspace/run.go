@@ -51,7 +51,7 @@ type Config struct {
 }
 
 // inherited are variables that are given to each instance, so that those of panda's own environment would be wrong.
-var inherited = []string{"PANDA_ADDR", "PANDA_INSTANCE", "PANDA_ADVERTISE"} //nolint:gochecknoglobals // constant
+var inherited = []string{"PANDA_ADDR", "PANDA_INSTANCE", "PANDA_ADVERTISE", "PANDA_WEIGHT", "PANDA_REGISTER"} //nolint:gochecknoglobals // constant
 
 // deregisterTimeout bounds how long a registry can hold up what follows the end of an instance.
 const deregisterTimeout = 2 * time.Second

@@ -61,7 +61,7 @@ func TestRunStartsInOrderAndDrainsInReverse(t *testing.T) {
 func TestRunGivesEachInstanceItsEnvironment(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.config.Environ = append(s.config.Environ, "PANDA_ADDR=1.2.3.4:5", "PANDA_INSTANCE=x", "PANDA_ADVERTISE=y", "SHARED=outer")
+	s.config.Environ = append(s.config.Environ, "PANDA_ADDR=1.2.3.4:5", "PANDA_INSTANCE=x", "PANDA_ADVERTISE=y", "PANDA_WEIGHT=3", "PANDA_REGISTER=no", "SHARED=outer")
 	p := program("env", "env")
 	p.Oneshot, p.Env = true, map[string]string{"OWN": "1", "SHARED": "inner"}
 	s.run(p)
@@ -71,6 +71,7 @@ func TestRunGivesEachInstanceItsEnvironment(t *testing.T) {
 	}
 	for _, want := range []string{
 		"PANDA_ADDR 127.0.0.1:0 true", "PANDA_INSTANCE env-1 true", "PANDA_ADVERTISE  false",
+		"PANDA_WEIGHT 100 true", "PANDA_REGISTER  false",
 		"CONSUL_HTTP_ADDR " + s.address + " true", "OWN 1 true", "SHARED inner true", "dir " + p.Dir,
 	} {
 		if !strings.Contains(s.logs(), "│ "+want+"\n") {

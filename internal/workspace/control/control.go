@@ -73,12 +73,16 @@ type Error struct {
 	Text string `json:"error"`
 	// Wrong says that the request makes no sense, as opposed to what went wrong as it was carried out.
 	Wrong bool `json:"wrong"`
+	// Unknown says that there is no service, or instance, of the name that was given.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Text }
 
 func errorOf(err error) *Error {
-	_, unknown := errors.AsType[*workspace.UnknownServiceError](err)
+	_, unknownService := errors.AsType[*workspace.UnknownServiceError](err)
+	_, unknownInstance := errors.AsType[*workspace.UnknownInstanceError](err)
+	unknown := unknownService || unknownInstance
 	_, refused := errors.AsType[*workspace.RefusedError](err)
 	text := err.Error()
 	if failed, ok := errors.AsType[*build.Error](err); ok {
@@ -88,7 +92,7 @@ func errorOf(err error) *Error {
 		}
 		text = strings.Join(all, "\n")
 	}
-	return &Error{text, unknown || refused}
+	return &Error{Text: text, Wrong: unknown || refused, Unknown: unknown}
 }
 
 // Folder returns the folder for running workspaces, which need not exist: below XDG_RUNTIME_DIR where that is set, else

@@ -51,6 +51,7 @@ type Server struct {
 	http        *http.Server
 	stopOnce    sync.Once
 	serving     sync.WaitGroup
+	upgrades    upgrades
 
 	drained  chan struct{} // closed when the workspace has ended
 	drainErr error
@@ -148,6 +149,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("POST /v1/detach", handle(func(ctx context.Context, in attachRequest) (any, error) {
 		return struct{}{}, s.Runner.Detach(ctx, in.Service)
 	}))
+	s.handleUpgrades(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if token := s.description.Token; token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
@@ -163,7 +165,7 @@ func handle[T any](do func(ctx context.Context, in T) (any, error)) http.Handler
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in T
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in); err != nil {
-			answer(w, http.StatusBadRequest, &Error{"read the request: " + err.Error(), true})
+			answer(w, http.StatusBadRequest, &Error{Text: "read the request: " + err.Error(), Wrong: true})
 			return
 		}
 		out, err := do(r.Context(), in)
@@ -231,7 +233,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	n, err := strconv.Atoi(query.Get("n"))
 	if err != nil || n < 0 {
-		answer(w, http.StatusBadRequest, &Error{fmt.Sprintf("n is %q, want a number from 0", query.Get("n")), true})
+		answer(w, http.StatusBadRequest, &Error{Text: fmt.Sprintf("n is %q, want a number from 0", query.Get("n")), Wrong: true})
 		return
 	}
 	services := query["service"]
