@@ -18,6 +18,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/describe"
 	"github.com/pandakit/panda/internal/cli/docs"
 	"github.com/pandakit/panda/internal/cli/doctor"
+	"github.com/pandakit/panda/internal/cli/drain"
 	"github.com/pandakit/panda/internal/cli/gen"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/kv"
@@ -32,6 +33,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/services"
 	"github.com/pandakit/panda/internal/cli/stop"
 	"github.com/pandakit/panda/internal/cli/up"
+	"github.com/pandakit/panda/internal/cli/upgrade"
 	"github.com/pandakit/panda/internal/cli/version"
 	"github.com/pandakit/panda/internal/cli/watch"
 	"github.com/pandakit/panda/internal/cli/why"
@@ -48,6 +50,7 @@ func commands(env *command.Env) []*cobra.Command {
 		describe.New(env),
 		docs.New(env),
 		doctor.New(env),
+		drain.New(env),
 		gen.New(env),
 		instances.New(env),
 		kv.New(env),
@@ -62,6 +65,7 @@ func commands(env *command.Env) []*cobra.Command {
 		services.New(env),
 		stop.New(env),
 		up.New(env),
+		upgrade.New(env),
 		version.New(env),
 		watch.New(env),
 		why.New(env),

@@ -9,6 +9,10 @@ import (
 // ErrNothingRuns says that no instance of the service runs: there is nothing to upgrade.
 var ErrNothingRuns = errors.New("no instance of it runs") //nolint:gochecknoglobals // constant
 
+// ErrKilled says that an instance is gone which had not drained in time: calls that it had are lost. A fleet's Drain returns
+// it, wrapped or not.
+var ErrKilled = errors.New("it was killed before it had drained") //nolint:gochecknoglobals // constant
+
 // Error is why an upgrade did not get through, and what is there after it.
 type Error struct {
 	Step     Step
@@ -53,7 +57,9 @@ type WorseError struct {
 	Comparison Comparison
 }
 
-func (e *WorseError) Error() string { return fmt.Sprintf("%s does worse: %s", e.Instance.Label, e.Reason) }
+func (e *WorseError) Error() string {
+	return fmt.Sprintf("%s does worse: %s", e.Instance.Label, e.Reason)
+}
 
 // UndecidedError says that the canary's time was over before it had enough calls to be judged.
 type UndecidedError struct {

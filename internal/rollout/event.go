@@ -41,6 +41,7 @@ const (
 	TooLate                   // the context has ended when only drains were left, which go on
 	TakingBack                // Count new instances are drained, because of Err
 	TakenBack                 // Instance, a new one, is gone
+	Killed                    // Instance is gone, and did not drain in time
 	NotDrained                // Instance may still be there, because of Err
 )
 
@@ -83,6 +84,8 @@ func (e Event) String() string {
 		return fmt.Sprintf("taking %s of the new version back", instances(e.Count))
 	case TakenBack:
 		return fmt.Sprintf("%s has drained in %v", e.Instance.Label, took)
+	case Killed:
+		return fmt.Sprintf("%s did not drain, and was killed after %v", e.Instance.Label, took)
 	case NotDrained:
 		return fmt.Sprintf("%s may still be there: %v", e.Instance.Label, e.Err)
 	}

@@ -18,6 +18,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -47,7 +48,8 @@ type Fleet interface {
 	Start(ctx context.Context, weight int) (Instance, error)
 
 	// Drain takes an instance out that Running or Start returned: it leaves the registry, finishes the calls that it has,
-	// and ends. It returns when it is gone, nil also when it was gone before. An error says that it may still be there.
+	// and ends. It returns when it is gone, nil also when it was gone before, and [ErrKilled] when it had to be killed. Any
+	// other error says that it may still be there.
 	Drain(ctx context.Context, in Instance) error
 }
 
@@ -212,14 +214,18 @@ func (r *run) drain(ctx context.Context) error {
 	var errs []error
 	for n, in := range going {
 		began := time.Now()
-		if err := r.fleet.Drain(r.after, in); err != nil {
+		if err := r.fleet.Drain(r.after, in); errors.Is(err, ErrKilled) {
+			errs = append(errs, fmt.Errorf("%s: %w", in.Label, err))
+			r.tell(Event{Kind: Killed, Instance: in, Took: time.Since(began)})
+			continue
+		} else if err != nil {
 			left, errs = append(left, in), append(errs, err)
 			r.tell(Event{Kind: NotDrained, Instance: in, Err: err})
 			continue
 		}
 		r.tell(Event{Kind: Drained, Instance: in, Nth: n + 1, Count: len(going), Took: time.Since(began)})
 	}
-	if len(left) > 0 {
+	if len(errs) > 0 {
 		return &Error{Step: Draining, Err: errors.Join(errs...), Upgraded: true, Serving: r.fresh, Left: left}
 	}
 	r.tell(Event{Kind: Done, Count: len(r.fresh), Took: time.Since(r.began)})
@@ -241,7 +247,10 @@ func (r *run) takeBack(ctx context.Context, step Step, cause error) error {
 	}
 	for at := len(going) - 1; at >= 0; at-- {
 		began := time.Now()
-		if err := r.fleet.Drain(r.after, going[at]); err != nil {
+		if err := r.fleet.Drain(r.after, going[at]); errors.Is(err, ErrKilled) {
+			r.tell(Event{Kind: Killed, Instance: going[at], Took: time.Since(began)})
+			continue
+		} else if err != nil {
 			failed.Left = append(failed.Left, going[at])
 			failed.Err = errors.Join(failed.Err, err)
 			r.tell(Event{Kind: NotDrained, Instance: going[at], Err: err})
