@@ -1,16 +1,13 @@
 package containers_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/containers"
 	"github.com/pandakit/panda/internal/engine"
 	"github.com/pandakit/panda/internal/rollout"
@@ -32,7 +29,7 @@ func (s *service) fleet(t *testing.T, version string) (*containers.Fleet, error)
 	})
 }
 
-// upgrade upgrades the service as "panda upgrade" does; check is told the old and the rehearsed instance.
+// upgrade upgrades the service as "panda upgrade" does, with the steps told to the plan.
 func (s *service) upgrade(ctx context.Context, t *testing.T, version string, plan rollout.Plan) error {
 	t.Helper()
 	f, err := s.fleet(t, version)
@@ -49,59 +46,12 @@ func (s *service) upgrade(ctx context.Context, t *testing.T, version string, pla
 	return rollout.Run(ctx, f, plan)
 }
 
-// measure reads an instance's own page of metrics.
-func measure(ctx context.Context, in rollout.Instance) (rollout.Sample, error) {
-	var sample rollout.Sample
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+in.Address+"/metrics", nil)
-	if err != nil {
-		return sample, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return sample, err
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	defer resp.Body.Close()
-	var page bytes.Buffer
-	if _, err := page.ReadFrom(resp.Body); err != nil {
-		return sample, err
-	}
-	lines := bufio.NewScanner(&page)
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), "} ")
-		if !strings.HasPrefix(name, "grpc_server_handled_total{") || !strings.Contains(name, "drill") {
-			continue
-		}
-		n, err := strconv.ParseUint(value, 10, 64)
-		if err != nil {
-			return sample, fmt.Errorf("%s: %w", lines.Text(), err)
-		}
-		sample.Calls += n
-		if !strings.Contains(name, `grpc_code="OK"`) {
-			sample.Failed += n
-		}
-	}
-	return sample, lines.Err()
-}
-
 func TestUpgradeUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := start(t).serve(t, "upgraded", 3)
-	rehearsed := false
-	err := s.upgrade(t.Context(), t, "2", rollout.Plan{Check: func(ctx context.Context, old, fresh rollout.Instance) error {
-		rehearsed = true
-		if old.Version != "1" || fresh.Version != "2" || old.Weight != 100 {
-			t.Errorf("old %+v, rehearsed %+v", old, fresh)
-		}
-		for _, in := range []rollout.Instance{old, fresh} {
-			if _, err := measure(ctx, in); err != nil {
-				t.Errorf("%s is not reached: %v", in.Label, err)
-			}
-		}
-		return nil
-	}})
-	if err != nil || !rehearsed {
-		t.Fatal(err)
+	code, stdout, stderr := s.panda(t.Context(), t, "upgrade", "upgraded", "--image", s.image("2"))
+	if code != 0 || !strings.Contains(stdout, "its API breaks no caller of the old version") || !strings.Contains(stdout, "3 instances of the new version") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if got := s.numbers(t); got != "4:v2 5:v2 6:v2" {
 		t.Errorf("containers %s", got)
@@ -110,12 +60,9 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	s.calls(t, enough/2)
 	s.noneFailed(t, enough)
 	s.kept(t)
-	f, err := s.fleet(t, "2")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if same, err := f.Same(t.Context()); err != nil || !strings.HasPrefix(same, "3 containers are of "+s.image("2")+" already: ") {
-		t.Errorf("another time: %q, %v", same, err)
+	code, stdout, stderr = s.panda(t.Context(), t, "upgrade", "upgraded", "--image", s.image("2"))
+	if code != 0 || !strings.HasPrefix(stdout, "upgraded: nothing to upgrade: 3 containers are of "+s.image("2")+" already: ") {
+		t.Errorf("another time: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
@@ -140,9 +87,9 @@ func TestACanaryThatFailsIsReturned(t *testing.T) {
 	t.Parallel()
 	s := start(t).serve(t, "tried", 2)
 	s.calls(t, 1000)
-	err := s.upgrade(t.Context(), t, "broken", rollout.Plan{Canary: 0.1, CanaryTime: patience, Measure: measure})
-	if _, worse := errors.AsType[*rollout.WorseError](err); !worse {
-		t.Fatalf("got %v, want that it does worse", err)
+	code, stdout, stderr := s.panda(t.Context(), t, "upgrade", "tried", "--image", s.image("broken"), "--canary", "10%", "--canary-time", "1m")
+	if code != command.ExitFindings || !strings.Contains(stderr, "does worse: ") || !strings.Contains(stderr, "the old version serves as before") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if got := s.numbers(t); got != "1:v1 2:v1" {
 		t.Errorf("containers %s", got)
@@ -206,17 +153,11 @@ func TestAnInterruptedUpgradeChangesNothing(t *testing.T) {
 func TestDrainUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := start(t).serve(t, "drained", 3)
-	f, err := s.fleet(t, "1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s.calls(t, enough/2)
-	c, err := containers.Find(t.Context(), f.Engine, s.world.name+"-drained-2")
-	if err != nil || c == nil {
-		t.Fatal(c, err)
-	}
-	if err := containers.Drain(t.Context(), f.Engine, c, f.Tell); err != nil {
-		t.Fatal(err)
+	drained := s.world.name + "-drained-2"
+	code, stdout, stderr := s.panda(t.Context(), t, "drain", drained)
+	if code != 0 || !strings.HasPrefix(stdout, drained+" has drained in ") || !strings.HasSuffix(stdout, "; 2 instances serve on\n") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if got := s.numbers(t); got != "1:v1 3:v1" {
 		t.Errorf("containers %s", got)

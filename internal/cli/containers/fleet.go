@@ -274,7 +274,7 @@ func version(c *engine.Container) string {
 }
 
 // Drain implements [rollout.Fleet]: the container gets its stop signal, at which a Panda service leaves the registry and
-// finishes its calls, and is removed when it has ended. One that outlives its grace is killed, which is told.
+// finishes its calls, and is removed when it has ended.
 func (f *Fleet) Drain(ctx context.Context, in rollout.Instance) error {
 	c, err := f.Engine.Inspect(ctx, in.ID)
 	if _, gone := errors.AsType[*engine.MissingError](err); gone {
@@ -286,7 +286,7 @@ func (f *Fleet) Drain(ctx context.Context, in rollout.Instance) error {
 	return Drain(ctx, f.Engine, &c, f.Tell)
 }
 
-// Drain ends a container as [Fleet.Drain] does.
+// Drain ends a container as [Fleet.Drain] does. One that is gone, and had to be killed, is a [rollout.ErrKilled].
 func Drain(ctx context.Context, from *engine.Engine, c *engine.Container, tell func(text string)) error {
 	grace := cmp.Or(c.Grace, Grace)
 	exit, err := from.Stop(ctx, c.ID, grace)
@@ -296,17 +296,19 @@ func Drain(ctx context.Context, from *engine.Engine, c *engine.Container, tell f
 	if err != nil {
 		return err
 	}
-	switch {
-	case exit.Killed:
-		tell(fmt.Sprintf("%s did not end within its %v and was killed, with the calls that it had; give it more time: --stop-timeout, or stop_grace_period of Compose", c.Name, grace))
-	case exit.Code != 0:
+	if exit.Code != 0 && !exit.Killed {
 		tell(fmt.Sprintf("%s ended with exit code %d%s", c.Name, exit.Code, lastLines(ctx, from, c.ID)))
 	}
-	return from.Remove(ctx, c.ID)
+	if err := from.Remove(ctx, c.ID); err != nil || !exit.Killed {
+		return err
+	}
+	return command.Advise(fmt.Errorf("%s did not end within %v: %w", c.Name, grace, rollout.ErrKilled),
+		"give it more time: --stop-timeout, or stop_grace_period of Compose")
 }
 
-// Count returns how many containers of the service run.
-func (f *Fleet) Count(ctx context.Context) (int, error) {
+// Beside returns how many other containers of the service run in the same Compose project.
+func Beside(ctx context.Context, from *engine.Engine, c *engine.Container) (int, error) {
+	f := &Fleet{Config: Config{Engine: from, Service: c.Service, Project: c.Project()}}
 	live, err := f.live(ctx)
-	return len(live), err
+	return len(slices.DeleteFunc(live, func(other engine.Container) bool { return other.ID == c.ID })), err
 }
