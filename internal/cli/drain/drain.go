@@ -4,6 +4,7 @@ package drain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/running"
+	"github.com/pandakit/panda/internal/workspace/control"
 )
 
 const long = `Take one instance of a running service out: it leaves the registry, finishes the calls that it has,
@@ -23,6 +25,11 @@ does not end in time is killed, which is an error.
 The service goes on with one less until "panda scale", "panda restart" or a saved file fills the
 place. The last instance that is passing stays: "panda stop" stops a whole service.
 
+An instance that no "panda up" has may be a container with the label dev.panda.service, of the engine
+that DOCKER_HOST or Docker's context names, or that listens at a usual place: INSTANCE is then its
+name, its ID, or the instance's ID or address. It gets SIGTERM and its stop timeout, 35 s unless it
+has one, and is removed.
+
 ` + running.Help
 
 // New returns the command.
@@ -31,7 +38,7 @@ func New(env *command.Env) *cobra.Command {
 		Use:     "drain INSTANCE",
 		Short:   "Take one instance out without stopping the rest",
 		Long:    long,
-		Example: "  panda drain hello-2\n  panda drain hello-2.3",
+		Example: "  panda drain hello-2\n  panda drain hello-2.3\n  panda drain shop-hello-2     # a container",
 		Args:    cobra.ExactArgs(1),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
@@ -48,15 +55,27 @@ func New(env *command.Env) *cobra.Command {
 func run(ctx context.Context, env *command.Env, instance string) error {
 	client, err := running.Connect(env)
 	if err != nil {
-		return err
+		return inContainer(ctx, env, instance, err)
 	}
 	began := time.Now()
 	id, left, err := client.Drain(ctx, instance)
+	if told, ok := errors.AsType[*control.Error](err); ok && told.Unknown {
+		return inContainer(ctx, env, instance, running.Explain(ctx, "drain "+instance, err))
+	}
 	if err != nil {
 		return running.Explain(ctx, "drain "+instance, err)
 	}
 	_, err = fmt.Fprintf(env.Stdout, "%s has drained in %v; %s\n", id, time.Since(began).Round(time.Millisecond), serveOn(left))
 	return err
+}
+
+// inContainer drains an instance that no "panda up" has; elsewhere says so, and is the error when no container has it.
+func inContainer(ctx context.Context, env *command.Env, instance string, elsewhere error) error {
+	done, err := drainContainer(ctx, env, instance)
+	if done || err != nil {
+		return err
+	}
+	return elsewhere
 }
 
 func serveOn(n int) string {

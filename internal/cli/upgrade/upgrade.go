@@ -1,5 +1,5 @@
 // Package upgrade is "panda upgrade": a new version of a service takes the place of the one that runs, without losing a
-// call. It combines the order of the steps, internal/rollout, with those that can take them: a running "panda up".
+// call. It combines the order of the steps, internal/rollout, with those that can take them: a running "panda up", and an engine's containers.
 // How instances are started and drained is theirs.
 package upgrade
 
@@ -49,12 +49,20 @@ restart" or an upgrade builds the folder again.
 
 ` + running.Help + `
 
+A service that it does not have, or any with --image or --engine, is looked for among the containers
+with the label dev.panda.service=SERVICE of the engine that DOCKER_HOST or Docker's context names, or
+that listens at a usual place. The new version is then --image, which the engine has already. Each
+new container is like the newest one that runs, with the lowest number that is free for its name;
+they have to be registered where CONSUL_HTTP_ADDR says, and be reached at their own addresses. The
+old ones get SIGTERM and their stop timeout, 35 s unless they have one, and are removed.
+
 Exit codes: 0 upgraded or nothing to do, 1 failed, 2 wrong usage, 3 incompatible or worse.`
 
 const example = `  panda upgrade hello
   panda upgrade hello --canary 10% --canary-time 1m
   panda upgrade hello --from ../hello-v2      # another checkout
-  panda upgrade hello --binary ./build/hello`
+  panda upgrade hello --binary ./build/hello
+  panda upgrade hello --image hello:2         # that runs in containers`
 
 // maxCanary is the largest share of a canary: with more it is the old version that would be tried.
 const maxCanary = 0.5
@@ -72,6 +80,9 @@ type upgrader struct {
 	from       string
 	binary     string
 	noCheck    bool
+	engine     bool   // containers are meant
+	image      string // of the new version, of containers
+	project    string // of Compose
 }
 
 // source is somewhere that instances of services run.
@@ -94,7 +105,12 @@ type notHereError struct{ error }
 func (e *notHereError) Unwrap() error { return e.error }
 
 // sources are asked in this order.
-func sources() []source { return []source{{openWorkspace}} }
+func (u *upgrader) sources() []source {
+	if u.engine || u.image != "" {
+		return []source{{openContainers}}
+	}
+	return []source{{openWorkspace}, {openContainers}}
+}
 
 // New returns the command.
 func New(env *command.Env) *cobra.Command {
@@ -116,6 +132,9 @@ func New(env *command.Env) *cobra.Command {
 	flags.DurationVar(&u.canaryTime, "canary-time", rollout.DefaultCanaryTime, "how long the canary is judged")
 	flags.StringVar(&u.from, "from", "", "build the new version from this other checkout, a `FOLDER`")
 	flags.StringVar(&u.binary, "binary", "", "run this executable `FILE` as the new version")
+	flags.StringVar(&u.image, "image", "", "upgrade containers to this image, a `REFERENCE` that the engine has")
+	flags.BoolVar(&u.engine, "engine", false, "upgrade containers, whatever \"panda up\" runs")
+	flags.StringVar(&u.project, "project", "", "the Compose `project` of the containers, where there are several")
 	flags.BoolVar(&u.noCheck, "no-check", false, "leave out the rehearsal and the comparison of the APIs")
 	return cmd
 }
@@ -124,6 +143,9 @@ func New(env *command.Env) *cobra.Command {
 func (u *upgrader) check() error {
 	if u.from != "" && u.binary != "" {
 		return command.Usagef("upgrade %s: --from and --binary are given; which one is the new version?", u.service)
+	}
+	if (u.engine || u.image != "") && (u.from != "" || u.binary != "") {
+		return command.Usagef("upgrade %s: --from and --binary are for \"panda up\"; containers are upgraded to an --image", u.service)
 	}
 	if u.canaryTime < minCanaryTime {
 		return command.Usagef("upgrade %s: --canary-time %v: want %v or more", u.service, u.canaryTime, minCanaryTime)
@@ -179,7 +201,7 @@ func (u *upgrader) run(ctx context.Context) error {
 // open returns the first source that has the service; when none has, the first says why.
 func (u *upgrader) open(ctx context.Context) (*opened, error) {
 	var none error
-	for _, s := range sources() {
+	for _, s := range u.sources() {
 		found, err := s.open(ctx, u)
 		absent, ok := errors.AsType[*notHereError](err)
 		if !ok {

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// Exit is how a container's process ended.
+type Exit struct {
+	Code   int
+	Killed bool // by force: it outlived its grace, or memory ran out
+}
+
+// killed is the exit code of a process that SIGKILL ended.
+const killed = 128 + 9
+
+// Stop sends a container its stop signal, SIGTERM unless it has another, and waits for its end: for grace, rounded up to
+// seconds, before the engine kills it. One that has ended already is told by how it did; of one that the engine removes as it
+// ends only the time tells. After the signal was sent, the end of ctx only ends the waiting.
+func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) (Exit, error) {
+	bounded, cancel := context.WithTimeout(ctx, grace+e.ask)
+	defer cancel()
+	seconds := int((grace + time.Second - 1) / time.Second)
+	began := time.Now()
+	if _, err := e.api.ContainerStop(bounded, id, client.ContainerStopOptions{Timeout: &seconds}); err != nil {
+		return Exit{}, e.missing(ctx, fmt.Sprintf("stop container %q", id), "container", id, err)
+	}
+	took := time.Since(began)
+	ended, err := e.Inspect(bounded, id)
+	if _, gone := errors.AsType[*MissingError](err); gone {
+		return Exit{Killed: took >= time.Duration(seconds)*time.Second}, nil
+	}
+	if err != nil {
+		return Exit{}, err
+	}
+	return Exit{Code: ended.ExitCode, Killed: ended.ExitCode == killed}, nil
+}
+
+// Remove removes a container, running or not, and leaves its volumes. One that is not there any more is no error.
+func (e *Engine) Remove(ctx context.Context, id string) error {
+	return e.remove(ctx, id, client.ContainerRemoveOptions{Force: true})
+}
+
+// discard removes what was half made, with the volumes that only it had.
+func (e *Engine) discard(ctx context.Context, id string) error {
+	return e.remove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+}
+
+func (e *Engine) remove(ctx context.Context, id string, options client.ContainerRemoveOptions) error {
+	bounded, cancel := e.bounded(ctx)
+	defer cancel()
+	_, err := e.api.ContainerRemove(bounded, id, options)
+	if errdefs.IsConflict(err) { // the engine is removing it already, as it does with those of "run --rm"
+		wait := e.api.ContainerWait(bounded, id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+		select {
+		case <-wait.Result:
+			return nil
+		case err = <-wait.Error:
+		}
+	}
+	if err == nil || errdefs.IsNotFound(err) {
+		return nil
+	}
+	return e.explain(ctx, fmt.Sprintf("remove container %q", id), err)
+}
+
+// logLimit bounds what is read of a container's logs.
+const logLimit = 256 << 10
+
+// Logs returns the last lines that a container has written, of both its streams, without a line feed at the end.
+func (e *Engine) Logs(ctx context.Context, id string, lines int) (string, error) {
+	found, err := e.inspect(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	bounded, cancel := e.bounded(ctx)
+	defer cancel()
+	act := fmt.Sprintf("read the logs of container %q", id)
+	stream, err := e.api.ContainerLogs(bounded, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(lines)})
+	if err != nil {
+		return "", e.missing(ctx, act, "container", id, err)
+	}
+	defer stream.Close()
+	var text bytes.Buffer
+	limited := io.LimitReader(stream, logLimit)
+	if found.Config.Tty {
+		_, err = text.ReadFrom(limited)
+	} else {
+		_, err = stdcopy.StdCopy(&text, &text, limited)
+	}
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", e.explain(ctx, act, err)
+	}
+	return strings.TrimRight(text.String(), "\r\n"), nil
+}
