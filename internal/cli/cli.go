@@ -19,6 +19,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/docs"
 	"github.com/pandakit/panda/internal/cli/doctor"
 	"github.com/pandakit/panda/internal/cli/gen"
+	"github.com/pandakit/panda/internal/cli/image"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/kv"
 	"github.com/pandakit/panda/internal/cli/leave"
@@ -49,6 +50,7 @@ func commands(env *command.Env) []*cobra.Command {
 		docs.New(env),
 		doctor.New(env),
 		gen.New(env),
+		image.New(env),
 		instances.New(env),
 		kv.New(env),
 		leave.New(env),

@@ -99,6 +99,13 @@ func (t *Toolchain) CompileHealth(ctx context.Context, p Platform, output string
 	return err
 }
 
+// ModulePath returns the path of the module that a source is in.
+func (t *Toolchain) ModulePath(ctx context.Context, s Source) (string, error) {
+	environ := slices.Concat(t.Environ, s.Env, []string{"GOWORK=off", "GOFLAGS="})
+	path, err := t.run(ctx, s.Name, s.Module, environ, "list", "-m")
+	return strings.TrimSpace(path), err
+}
+
 // Zones returns the path of the zoneinfo.zip of the Go release that is used in a folder, "" when that has none.
 func (t *Toolchain) Zones(ctx context.Context, dir string) (string, error) {
 	root, err := t.setting(ctx, Source{Name: "time zones", Module: dir}, "GOROOT")
@@ -122,11 +129,26 @@ func (t *Toolchain) Notes(ctx context.Context, s Source) ([]string, error) {
 	}
 	var notes []string
 	for i, value := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
+		if i == 0 {
+			value = strings.Join(slices.DeleteFunc(strings.Fields(value), ordinary), " ")
+		}
 		if i < len(names) && value != usual[i] && value != "" {
 			notes = append(notes, names[i]+"="+value)
 		}
 	}
 	return notes, nil
+}
+
+// ordinary reports whether a flag of the go command leaves the program as it is, or is given to it anyway.
+func ordinary(flag string) bool {
+	name, value, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+	switch name {
+	case "buildvcs", "trimpath", "modcacherw", "v", "x", "p":
+		return true
+	case "mod":
+		return value != "vendor"
+	}
+	return false
 }
 
 func (t *Toolchain) setting(ctx context.Context, s Source, name string) (string, error) {
