@@ -2,7 +2,6 @@ package image
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -103,14 +102,17 @@ func PlatformOf(path string) (Platform, error) {
 	if !info.Mode().IsRegular() {
 		return wrong("it is not a file")
 	}
-	file, err := elf.Open(path)
-	if _, ok := errors.AsType[*elf.FormatError](err); ok || err == nil && file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
-		return wrong(whatInstead(path))
+	if instead := whatInstead(path); instead != "" {
+		return wrong(instead)
 	}
+	file, err := elf.Open(path)
 	if err != nil {
-		return wrong("it is no whole executable for Linux: " + err.Error())
+		return wrong("it is no whole executable: " + err.Error())
 	}
 	defer file.Close()
+	if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
+		return wrong("it is a part of a program, not an executable")
+	}
 	if file.OSABI != elf.ELFOSABI_NONE && file.OSABI != elf.ELFOSABI_LINUX {
 		return wrong("it is for " + strings.TrimPrefix(file.OSABI.String(), "ELFOSABI_") + ", want one for Linux")
 	}
@@ -131,7 +133,7 @@ func PlatformOf(path string) (Platform, error) {
 	return wrong("no image can be for its processor, " + strings.TrimPrefix(file.Machine.String(), "EM_"))
 }
 
-// whatInstead tells what a file is that is no executable for Linux.
+// whatInstead tells what a file is that is not in the format of Linux's executables, "" for one that is.
 func whatInstead(path string) string {
 	file, err := os.Open(path) //nolint:gosec // the user's own
 	if err != nil {
@@ -141,6 +143,8 @@ func whatInstead(path string) string {
 	var head [4]byte
 	_, _ = file.Read(head[:]) // too short a file is none of these
 	switch {
+	case string(head[:]) == elf.ELFMAG:
+		return ""
 	case string(head[:2]) == "MZ":
 		return "it is a program for Windows, want one for Linux"
 	case string(head[:]) == "\xcf\xfa\xed\xfe", string(head[:]) == "\xca\xfe\xba\xbe":

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -41,11 +43,16 @@ type PushError struct {
 
 func (e *PushError) Error() string { return fmt.Sprintf("push %s: %s", e.Reference, e.Reason) }
 
+// reference is what engines and registries agree on: folders or a registry, a name and a tag.
+var reference = regexp.MustCompile( //nolint:gochecknoglobals // constant
+	`^(?:(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?)/)?` +
+		`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$`)
+
 // CheckReference tells whether an image can have a name, with or without a tag.
-func CheckReference(reference string) error {
-	if _, err := name.NewTag(reference, name.WeakValidation); err != nil {
+func CheckReference(text string) error {
+	if _, err := name.NewTag(text, name.WeakValidation); err != nil || !reference.MatchString(text) {
 		return fmt.Errorf("%q cannot be the name of an image: want lower-case letters, digits and . _ - between them, "+
-			"after a registry or folders if any, and :TAG at most behind it", reference)
+			"after a registry or folders if any, and :TAG at most behind it", text)
 	}
 	return nil
 }
@@ -63,7 +70,8 @@ func (r Registry) Push(ctx context.Context, image Named) error {
 	}
 	base := r.newTransport()
 	defer base.CloseIdleConnections()
-	write := []remote.Option{remote.WithContext(ctx), remote.WithTransport(guarded{base, r.PlainHTTP}), remote.WithUserAgent("panda")}
+	guard := &guarded{base: base, plain: r.PlainHTTP}
+	write := []remote.Option{remote.WithContext(ctx), remote.WithTransport(guard), remote.WithUserAgent("panda")}
 	if r.Keychain != nil {
 		write = append(write, remote.WithAuthFromKeychain(r.Keychain))
 	}
@@ -71,7 +79,7 @@ func (r Registry) Push(ctx context.Context, image Named) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return pushError(image.Reference, err)
+		return pushError(image.Reference, err, guard.failure())
 	}
 	return nil
 }
@@ -115,21 +123,46 @@ func (r Registry) newTransport() *http.Transport {
 	}
 }
 
-// guarded speaks HTTP without TLS to this machine alone, unless it was allowed to.
+// guarded speaks HTTP without TLS to this machine alone, unless it was allowed to, and remembers why it got no answer:
+// where both are tried, the caller is told of both.
 type guarded struct {
 	base  http.RoundTripper
 	plain bool
+
+	mu     sync.Mutex
+	failed error // guarded by mu
 }
 
 // errPlain is what a request meets that would go over the network without TLS.
 var errPlain = errors.New("it speaks HTTP without TLS, which is allowed to this machine alone")
 
 // RoundTrip implements http.RoundTripper.
-func (g guarded) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" && !g.plain && !isLoopback(req.URL.Hostname()) {
+func (g *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
+	loopback := isLoopback(req.URL.Hostname())
+	if req.URL.Scheme != "https" && !g.plain && !loopback {
+		g.remember(errPlain)
 		return nil, errPlain
 	}
-	return g.base.RoundTrip(req)
+	resp, err := g.base.RoundTrip(req)
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch) && !g.plain && !loopback:
+		g.remember(errPlain)
+	case err != nil && !errors.Is(err, http.ErrSchemeMismatch):
+		g.remember(err)
+	}
+	return resp, err
+}
+
+func (g *guarded) remember(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failed = err
+}
+
+func (g *guarded) failure() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.failed
 }
 
 func isLoopback(host string) bool {
@@ -137,22 +170,19 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// pushError makes one reason of what the registry, or the way to it, says.
-func pushError(reference string, err error) error {
+// pushError makes one reason of what the registry says, or of why it says nothing.
+func pushError(reference string, err, silence error) error {
 	push := &PushError{Reference: reference}
-	answered, ok := errors.AsType[*transport.Error](err)
-	switch {
-	case ok:
-		push.Status = answered.StatusCode
-		push.Reason = statusReason(answered)
-	case errors.Is(err, errPlain):
-		push.Reason = errPlain.Error()
-	default:
-		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-			push.Reason = "the registry does not answer: " + innermost(err).Error()
-		} else {
-			push.Reason = innermost(err).Error()
-		}
+	if answered, ok := errors.AsType[*transport.Error](err); ok {
+		push.Status, push.Reason = answered.StatusCode, statusReason(answered)
+		return push
+	}
+	if silence != nil {
+		err = silence
+	}
+	push.Reason = innermost(err).Error()
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		push.Reason = "the registry does not answer: " + push.Reason
 	}
 	return push
 }
