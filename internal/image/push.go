@@ -43,14 +43,14 @@ type PushError struct {
 
 func (e *PushError) Error() string { return fmt.Sprintf("push %s: %s", e.Reference, e.Reason) }
 
-// reference is what engines and registries agree on: folders or a registry, a name and a tag.
-var reference = regexp.MustCompile( //nolint:gochecknoglobals // constant
+// imageName is what engines and registries agree on: folders or a registry, a name and a tag.
+var imageName = regexp.MustCompile( //nolint:gochecknoglobals // constant
 	`^(?:(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?|\[[0-9a-fA-F:]+\](?::[0-9]+)?)/)?` +
 		`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$`)
 
 // CheckReference tells whether an image can have a name, with or without a tag.
 func CheckReference(text string) error {
-	if _, err := name.NewTag(text, name.WeakValidation); err != nil || !reference.MatchString(text) {
+	if _, err := name.NewTag(text, name.WeakValidation); err != nil || !imageName.MatchString(text) {
 		return fmt.Errorf("%q cannot be the name of an image: want lower-case letters, digits and . _ - between them, "+
 			"after a registry or folders if any, and :TAG at most behind it", text)
 	}
