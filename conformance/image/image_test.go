@@ -20,6 +20,7 @@ import (
 
 // TestExampleRunsInAnEngine loads an example, finds it by name, calls it, and ends it.
 func TestExampleRunsInAnEngine(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Get(t)
 	const image = "panda-image-hello:1.2.3"
 	images := parse(t, panda(t, repository+"/examples", []string{"DOCKER_HOST=" + engine.Host}, "image", "hello", "--name", image, "--json"))
@@ -32,9 +33,11 @@ func TestExampleRunsInAnEngine(t *testing.T) {
 		t.Errorf("the image has %d bytes by the engine, %d in its layers, and its program %d: want %d more at most; %v", size, p.Content, p.Program, budget, err)
 	}
 
-	gateway := engine.Run(t, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
-	registry := startAgent(t, gateway)
-	id := start(t, engine, "--read-only", "--cap-drop", "ALL", "--env", "CONSUL_HTTP_ADDR="+registry, image)
+	network := "panda-image-" + strconv.Itoa(os.Getpid())
+	engine.Run(t, "network", "create", network)
+	t.Cleanup(func() { _ = engine.Command(context.Background(), "network", "rm", network).Run() })
+	registry := startAgent(t, engine.Run(t, "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", network))
+	id := start(t, engine, "--network", network, "--read-only", "--cap-drop", "ALL", "--env", "CONSUL_HTTP_ADDR="+registry, image)
 	await(t, engine, "healthy", "inspect", "--format", "{{.State.Health.Status}}", id)
 
 	if got := panda(t, ".", []string{"CONSUL_HTTP_ADDR=" + registry}, "call", "hello", "SayHello", `{"name":"Panda"}`); !strings.Contains(got, "你好,Panda") {
@@ -67,6 +70,7 @@ func startAgent(t *testing.T, address string) string {
 
 // TestImageHasWhatProgramsNeed runs a program that looks around in an image made of it as it is.
 func TestImageHasWhatProgramsNeed(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Get(t)
 	binary := filepath.Join(t.TempDir(), "inside")
 	dockerd.BuildStatic(t, "./testdata/inside", binary)
@@ -87,6 +91,7 @@ func TestImageHasWhatProgramsNeed(t *testing.T) {
 
 // TestExamplesAreTheSameInTwoFolders makes the images of all examples in two copies of the repository.
 func TestExamplesAreTheSameInTwoFolders(t *testing.T) {
+	t.Parallel()
 	var seen []made
 	for _, name := range []string{"one", "two, another"} {
 		folder := filepath.Join(t.TempDir(), name)
@@ -139,6 +144,7 @@ func copySource(t *testing.T, to string) {
 // TestDockerfileGivesTheSame has the engine build the Dockerfile of an example. The image of Go that it begins with is
 // one in which the shell is real and the go command hands over what the very same command lines made on this machine.
 func TestDockerfileGivesTheSame(t *testing.T) {
+	t.Parallel()
 	engine := dockerd.Get(t)
 	text := panda(t, repository+"/examples", nil, "image", "hello", "--dockerfile", "-", "--tag", "1.2.3")
 	stage := t.TempDir()
@@ -176,7 +182,7 @@ func TestDockerfileGivesTheSame(t *testing.T) {
 		t.Errorf("the Dockerfile gives the files\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	id := start(t, engine, "--read-only", image)
-	await(t, engine, "0", "inspect", "--format", "{{.State.Health.FailingStreak}}", id)
+	await(t, engine, "healthy", "inspect", "--format", "{{.State.Health.Status}}", id)
 	engine.Run(t, "stop", id)
 	if got := engine.Run(t, "wait", id); got != "0" {
 		t.Errorf("it has ended with %s, want 0", got)

@@ -83,6 +83,9 @@ func (m *maker) find(ctx context.Context, args []string) ([]*job, error) {
 	if m.name != "" && len(services) > 1 {
 		return nil, command.Usagef("image: --name %s: %d services cannot have one name; say which is meant", m.name, len(services))
 	}
+	if m.dockerfile != "" && len(services) > 1 {
+		return nil, command.Usagef("image: --dockerfile: a Dockerfile is of one service; say which of %d", len(services))
+	}
 	if m.findGo(); m.tools == nil {
 		return nil, errors.New("image: the go command is not on PATH; install Go from https://go.dev/dl")
 	}
@@ -219,12 +222,12 @@ func (m *maker) complete(j *job) error {
 func (m *maker) reference(j *job) string {
 	reference := j.spec.Name
 	if m.push != "" {
-		reference = strings.TrimSuffix(m.push, "/") + "/" + reference
+		reference = m.push + "/" + reference
 	}
 	if m.name != "" {
 		reference = m.name
 		if m.push != "" {
-			reference = strings.TrimSuffix(m.push, "/") + "/" + m.name
+			reference = m.push + "/" + m.name
 		}
 	}
 	if last := reference[strings.LastIndex(reference, "/")+1:]; strings.Contains(last, ":") {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,6 +127,11 @@ func (o *options) check(set func(string) bool, args []string) error {
 	case o.name != "" && len(args) > 1 && o.binary == "":
 		return command.Usagef("image: --name %s: %d services cannot have one name", o.name, len(args))
 	}
+	if o.push = strings.TrimSuffix(o.push, "/"); o.push != "" {
+		if err := oci.CheckReference(o.push + "/x"); err != nil {
+			return command.Usagef("image: --push %q cannot have images below it: want a registry, and folders if any, such as registry.example.com/shop", o.push)
+		}
+	}
 	if o.name != "" {
 		if err := oci.CheckReference(o.name); err != nil {
 			return command.Usagef("image: --name: %w", err)
@@ -145,12 +151,12 @@ func run(ctx context.Context, env *command.Env, o options, args []string) error 
 	if err := m.setCreated(); err != nil {
 		return err
 	}
-	work, err := m.find(ctx, args)
+	jobs, err := m.find(ctx, args)
 	if err != nil {
 		return err
 	}
 	if o.dockerfile != "" {
-		return m.writeDockerfile(ctx, work)
+		return m.writeDockerfile(ctx, jobs[0])
 	}
 	to, err := m.destination(ctx)
 	if err != nil {
@@ -160,10 +166,10 @@ func run(ctx context.Context, env *command.Env, o options, args []string) error 
 	if err := m.choosePlatforms(to); err != nil {
 		return err
 	}
-	if err := m.compile(ctx, work); err != nil {
+	if err := m.compile(ctx, jobs); err != nil {
 		return err
 	}
-	images, err := m.pack(ctx, work)
+	images, err := m.pack(ctx, jobs)
 	if err != nil {
 		return err
 	}

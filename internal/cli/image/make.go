@@ -196,12 +196,8 @@ func (m *maker) zones(ctx context.Context, j *job) (string, error) {
 	return "", nil
 }
 
-// writeDockerfile writes the Dockerfile of the one job.
-func (m *maker) writeDockerfile(ctx context.Context, jobs []*job) error {
-	if len(jobs) != 1 {
-		return command.Usagef("image: --dockerfile: a Dockerfile is of one service; say which of %d", len(jobs))
-	}
-	j := jobs[0]
+// writeDockerfile writes the Dockerfile of a service.
+func (m *maker) writeDockerfile(ctx context.Context, j *job) error {
 	dir, err := m.tools.BuildContext(ctx, j.source)
 	if err != nil {
 		return err
