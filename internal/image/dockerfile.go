@@ -121,11 +121,14 @@ func (t *Toolchain) Dockerfile(ctx context.Context, spec Spec, s Source) (string
 	err = dockerfile.Execute(&text, map[string]any{
 		"Spec": spec, "Go": release[1], "Module": filepath.ToSlash(module), "Dir": "./" + filepath.ToSlash(dir),
 		"Path": spec.path(), "Linker": linkerFlags, "Health": HealthPath, "HealthPackage": HealthPackage, "HealthFlags": healthFlags,
-		"ServiceLabel": ServiceLabel, "Zones": zoneFolder, "Own": slices.Equal(spec.Health, []string{HealthPath}),
+		"Users": lines(users), "Groups": lines(groups), "Lookup": lines(lookup), "User": User, "ServiceLabel": ServiceLabel, "Zones": zoneFolder, "Own": slices.Equal(spec.Health, []string{HealthPath}),
 		"Interval": healthInterval, "Timeout": healthTimeout, "Start": healthStart, "Retries": healthRetries,
 	})
 	return text.String(), err
 }
+
+// lines is a text as printf takes it.
+func lines(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
 // dockerfile has a stage with Go and one with nothing else. Each concern is a layer, as in the images that Pack makes.
 var dockerfile = template.Must(template.New("Dockerfile").Funcs(template.FuncMap{ //nolint:gochecknoglobals // constant
@@ -137,13 +140,13 @@ ENV CGO_ENABLED=0
 WORKDIR /src
 COPY . .
 WORKDIR /src/{{.Module}}
-RUN mkdir -p /program /health /root/etc/ssl/certs /root{{.Zones}} /root/tmp /data/home/panda \
- && chmod 1777 /root/tmp && chmod 700 /data/home/panda \
- && printf 'root:x:0:0:root:/root:/sbin/nologin\npanda:x:65532:65532:panda:/home/panda:/sbin/nologin\n' > /root/etc/passwd \
- && printf 'root:x:0:\npanda:x:65532:\n' > /root/etc/group \
- && printf 'hosts: files dns\n' > /root/etc/nsswitch.conf \
- && cp /etc/ssl/certs/ca-certificates.crt /root/etc/ssl/certs/ \
- && unzip -q /usr/local/go/lib/time/zoneinfo.zip -d /root{{.Zones}}
+RUN mkdir -p /program /health /empty /system/etc/ssl/certs /system{{.Zones}} /system/tmp \
+ && chmod 1777 /system/tmp \
+ && printf '{{.Users}}' > /system/etc/passwd \
+ && printf '{{.Groups}}' > /system/etc/group \
+ && printf '{{.Lookup}}' > /system/etc/nsswitch.conf \
+ && cp /etc/ssl/certs/ca-certificates.crt /system/etc/ssl/certs/ \
+ && unzip -q /usr/local/go/lib/time/zoneinfo.zip -d /system{{.Zones}}
 {{- if .Own}}
 RUN go build -mod=readonly -trimpath -buildvcs=false {{.HealthFlags}} -ldflags="{{.Linker}}" -o /health/ {{.HealthPackage}} \
  && mv /health/health /health/panda-health
@@ -151,13 +154,15 @@ RUN go build -mod=readonly -trimpath -buildvcs=false {{.HealthFlags}} -ldflags="
 RUN go build -trimpath -buildvcs=false -ldflags="{{.Linker}}" -o /program/{{.Spec.Name}} {{.Dir}}
 
 FROM scratch
-COPY --from=build /root/ /
-COPY --from=build --chown=65532:65532 /data/home/panda/ /home/panda/
+COPY --from=build /system/ /
 {{- if .Own}}
 COPY --from=build /health/ /usr/libexec/
 {{- end}}
+{{- range .Spec.Volumes}}
+COPY --from=build --chown={{$.User}} /empty/ {{.}}/
+{{- end}}
 COPY --from=build /program/ /usr/local/bin/
-USER 65532:65532
+USER {{.User}}
 WORKDIR /
 ENV PATH=/usr/local/bin{{range .Spec.Env}} {{.}}{{end}}
 {{- range .Spec.Ports}}

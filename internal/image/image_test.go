@@ -158,7 +158,7 @@ func TestImageHasWhatAProgramNeeds(t *testing.T) {
 			mode int64
 			uid  int
 		}{
-			"tmp/": {0o1777, 0}, "home/panda/": {0o700, 65532}, "data/": {0o700, 65532}, "usr/local/bin/hello": {0o555, 0},
+			"tmp/": {0o1777, 0}, "data/": {0o700, 65532}, "usr/local/bin/hello": {0o555, 0},
 			"usr/libexec/panda-health": {0o555, 0}, "etc/passwd": {0o444, 0}, "usr/share/zoneinfo/Asia/Shanghai": {0o444, 0}, "usr/share/zoneinfo/Europe/Berlin": {0o444, 0},
 			"etc/ssl/certs/ca-certificates.crt": {0o444, 0}, "etc/nsswitch.conf": {0o444, 0}, "etc/group": {0o444, 0},
 		} {

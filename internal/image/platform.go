@@ -109,7 +109,7 @@ func PlatformOf(path string) (Platform, error) {
 	if err != nil {
 		return wrong("it is no whole executable: " + err.Error())
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	if file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
 		return wrong("it is a part of a program, not an executable")
 	}

@@ -48,7 +48,7 @@ func TestPushToARegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it always is
+	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	options := []remote.Option{remote.WithContext(t.Context()), remote.WithTransport(transport)}
 	index, err := remote.Index(tag, options...)

@@ -17,22 +17,26 @@ const (
 	zoneFolder  = "/usr/share/zoneinfo"
 )
 
+// What names users, and tells Go's resolver where hosts are looked up. The user's home is where it may write.
+const (
+	users  = "root:x:0:0:root:/root:/sbin/nologin\n" + userName + ":x:65532:65532:" + userName + ":/tmp:/sbin/nologin\n"
+	groups = "root:x:0:\n" + userName + ":x:65532:\n"
+	lookup = "hosts: files dns\n"
+)
+
 // rootLayer has what programs expect of a system. It is the same for every program and platform, so registries and
 // engines keep it once.
 func rootLayer(file, zones string) (*layer, error) {
 	return writeLayer(file, "root files", func(a *archive) error {
 		for _, f := range []struct{ name, text string }{
-			{"/etc/group", "root:x:0:\n" + userName + ":x:65532:\n"},
-			{"/etc/nsswitch.conf", "hosts: files dns\n"},
-			{"/etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n" + userName + ":x:65532:65532:" + userName + ":/home/" + userName + ":/sbin/nologin\n"},
+			{"/etc/group", groups},
+			{"/etc/nsswitch.conf", lookup},
+			{"/etc/passwd", users},
 			{"/etc/ssl/certs/ca-certificates.crt", authorities()},
 		} {
 			if err := a.text(f.name, f.text); err != nil {
 				return err
 			}
-		}
-		if err := a.owned([]string{"/home/" + userName}); err != nil {
-			return err
 		}
 		if err := a.header(tar.Header{Typeflag: tar.TypeDir, Name: "/tmp", Mode: modeSticky}); err != nil {
 			return err
@@ -62,7 +66,7 @@ func addZones(a *archive, zones string) error {
 	if err != nil {
 		return fmt.Errorf("read the time zones in %s: %w", zones, err)
 	}
-	defer packed.Close()
+	defer packed.Close() //nolint:errcheck // it was only read
 	files := slices.Clone(packed.File)
 	slices.SortFunc(files, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
 	names := make(map[string]string) // by content

@@ -144,7 +144,7 @@ func WriteFile(name string, write func(io.Writer) error) (err error) {
 	if err := write(file); err != nil {
 		return err
 	}
-	err = errors.Join(file.Chmod(0o644), file.Close()) //nolint:gosec // an image is for others
+	err = errors.Join(file.Chmod(0o644), file.Close()) // an image is for others
 	if err == nil {
 		err = os.Rename(file.Name(), name)
 	}

@@ -41,7 +41,10 @@ func (m *maker) destination(ctx context.Context) (destination, error) {
 		return &tarball{shown: m.tarball, path: m.inDir(m.tarball)}, nil
 	case m.layout != "":
 		l := &folder{shown: m.layout, path: m.inDir(m.layout)}
-		return l, l.check(oci.CheckLayout(l.path))
+		if err := l.check(oci.CheckLayout(l.path)); err != nil {
+			return nil, err
+		}
+		return l, nil
 	}
 	opened, err := engine.Open(ctx, m.env.Getenv)
 	if none, ok := errors.AsType[*engine.NoneError](err); ok {

@@ -25,7 +25,6 @@ type job struct {
 	service   bool       // it can be asked whether it serves
 	reference string
 	programs  []oci.Program
-	zones     string
 }
 
 // maker makes images as the flags say.

@@ -85,11 +85,11 @@ func headers() string {
 }
 
 // text is a string of less than 127 bytes in HPACK's form.
-func text(s string) string { return string([]byte{byte(len(s))}) + s }
+func text(s string) string { return string([]byte{byte(len(s))}) + s } //nolint:gosec // they are constants
 
 // frame appends a frame to b.
 func frame(b []byte, kind, flags, id byte, payload string) []byte {
-	b = append(b, 0, 0, byte(len(payload)), kind, flags, 0, 0, 0, id)
+	b = append(b, 0, 0, byte(len(payload)), kind, flags, 0, 0, 0, id) //nolint:gosec // those that are sent are short
 	return append(b, payload...)
 }
 
@@ -139,7 +139,7 @@ func parseIPv4(text string) (host [4]byte, ok bool) {
 		if !ok || (end < len(text)) != (i < 3) {
 			return host, false
 		}
-		host[i] = byte(n)
+		host[i] = byte(n) //nolint:gosec // it is 255 at most
 		text = text[min(end+1, len(text)):]
 	}
 	return host, true

@@ -49,7 +49,7 @@ type socket int
 func (s socket) write(piece []byte) string {
 	for len(piece) > 0 {
 		n, err := syscall.Write(int(s), piece)
-		if err == syscall.EINTR { //nolint:errorlint // the errors package is more than the rest of this program
+		if err == syscall.EINTR {
 			continue
 		}
 		if err != nil {
@@ -63,10 +63,10 @@ func (s socket) write(piece []byte) string {
 func (s socket) read(piece []byte) string {
 	for len(piece) > 0 {
 		n, err := syscall.Read(int(s), piece)
-		if err == syscall.EINTR { //nolint:errorlint // see write
+		if err == syscall.EINTR {
 			continue
 		}
-		if err == syscall.EAGAIN { //nolint:errorlint // see write
+		if err == syscall.EAGAIN {
 			return "no answer in time"
 		}
 		if err != nil {
