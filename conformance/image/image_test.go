@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spdx/tools-golang/json"
+	"github.com/spdx/tools-golang/spdxlib"
+
 	"github.com/pandakit/panda/conformance/dockerd"
 	"github.com/pandakit/panda/internal/agent"
 )
@@ -102,9 +105,42 @@ func TestExamplesAreTheSameInTwoFolders(t *testing.T) {
 		}
 		seen = images
 		for _, image := range images {
+			checkBill(t, filepath.Join(folder, "all."+image.Service+".spdx.json"), image.Service)
+		}
+		for _, image := range images {
 			if p := image.Platforms[0]; p.Content-p.Program > budget {
 				t.Errorf("%s has %d bytes, its program %d", image.Name, p.Content, p.Program)
 			}
+		}
+	}
+}
+
+// checkBill wants a bill of materials that SPDX's own library takes, and that names what examples are made of.
+func checkBill(t *testing.T, path, service string) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	bill, err := json.Read(file)
+	if err == nil {
+		err = spdxlib.ValidateDocument(bill)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	described, err := spdxlib.GetDescribedPackageIDs(bill)
+	if err != nil || len(described) != 1 {
+		t.Errorf("%s describes %v, %v, want one image", path, described, err)
+	}
+	found := make(map[string]string)
+	for _, p := range bill.Packages {
+		found[p.PackageName] = p.PackageVersion
+	}
+	for name, version := range map[string]string{service: "dev", "github.com/pandakit/panda/examples": "dev", "google.golang.org/grpc": "v1.", "stdlib": "1."} {
+		if !strings.HasPrefix(found[name], version) || found[name] == "" {
+			t.Errorf("%s has %s in version %q, want %s", path, name, found[name], version)
 		}
 	}
 }

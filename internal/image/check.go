@@ -21,6 +21,9 @@ func (s *Spec) Check() error {
 	if !programName.MatchString(s.Name) || len(s.Name) > maxProgramName {
 		return fmt.Errorf("name %q: want letters, digits, and . _ - between them, %d bytes at most", s.Name, maxProgramName)
 	}
+	if s.Program != "" && (!programName.MatchString(s.Program) || len(s.Program) > maxProgramName) {
+		return fmt.Errorf("program %q: want a file name of letters, digits, and . _ - between them, %d bytes at most", s.Program, maxProgramName)
+	}
 	for _, e := range s.Env {
 		if !variable.MatchString(e) {
 			return fmt.Errorf("variable %q: want NAME=VALUE", e)

@@ -26,7 +26,8 @@ const ServiceLabel = "dev.panda.service"
 
 // Spec is what an image says of its program, the same for all platforms.
 type Spec struct {
-	Name     string    // of the service; also the program's file name
+	Name     string    // of the service
+	Program  string    // file name of the program in /usr/local/bin; the service's name when it is ""
 	Version  string    // "" when it has none
 	Revision string    // of the source; "" when it is not known
 	Source   string    // where the source is, as a URL; "" when it is not known

@@ -68,6 +68,7 @@ func TestCheck(t *testing.T) {
 		`name "a/b"`:                             {Name: "a/b"},
 		`name ".."`:                              {Name: ".."},
 		`name "` + strings.Repeat("a", 81) + `"`: {Name: strings.Repeat("a", 81)},
+		`program "a b"`:                          {Name: "a", Program: "a b"},
 		`variable "X"`:                           {Name: "a", Env: []string{"X"}},
 		`variable "1=2"`:                         {Name: "a", Env: []string{"1=2"}},
 		`port "0"`:                               {Name: "a", Ports: []string{"0"}},

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const (
 const searchPath = "PATH=/usr/local/bin"
 
 // path is where the program is in the image.
-func (s Spec) path() string { return "/usr/local/bin/" + s.Name }
+func (s Spec) path() string { return "/usr/local/bin/" + cmp.Or(s.Program, s.Name) }
 
 func (s Spec) created() time.Time {
 	if s.Created.IsZero() {

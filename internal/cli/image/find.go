@@ -187,7 +187,7 @@ func (m *maker) packed(args []string) (*job, error) {
 	}
 	j := &job{
 		spec: oci.Spec{
-			Name: name, Version: m.tag, Created: m.created, Args: args,
+			Name: name, Program: filepath.Base(at), Version: m.tag, Created: m.created, Args: args,
 			Env: m.options.env, Ports: m.expose, Volumes: m.volumes,
 		},
 		programs: []oci.Program{{Platform: platform, Path: at}},
