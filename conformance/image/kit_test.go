@@ -1,20 +1,20 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/pandakit/panda/conformance/dockerd"
-	"github.com/pandakit/panda/internal/cli"
-	"github.com/pandakit/panda/internal/cli/command"
 )
 
 const (
@@ -27,6 +27,9 @@ const (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	dockerd.Stop()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder) // it is in the folder of temporary files
+	}
 	if err := goleak.Find(); err != nil && code == 0 {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
@@ -34,32 +37,39 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// built is the command, compiled once and as its users have it: compressing takes ten times as long under the race detector.
+var built struct {
+	sync.Once
+
+	folder string
+	err    error
+}
+
 // panda runs the command in a folder and returns what it printed. It gets nothing over the network.
 func panda(t *testing.T, dir string, environ []string, args ...string) string {
 	t.Helper()
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	environ = append(append(os.Environ(), "GOFLAGS=", "GOPROXY=off"), environ...)
-	var stdout, stderr bytes.Buffer
-	code := cli.Main(t.Context(), &command.Env{
-		Program: "panda", Args: args, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Dir: dir,
-		Environ: func() []string { return environ },
-		Getenv: func(name string) string {
-			value := ""
-			for _, e := range environ {
-				if text, found := strings.CutPrefix(e, name+"="); found {
-					value = text
-				}
-			}
-			return value
-		},
+	built.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "panda-image-test-"); built.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-o", built.folder, "./cmd/panda")
+		build.Dir = repository
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
 	})
-	if code != command.ExitDone {
-		t.Fatalf("panda %s: exit code %d\n%s%s", strings.Join(args, " "), code, stdout.String(), stderr.String())
+	if built.err != nil {
+		t.Fatal("build panda:", built.err)
 	}
-	return stdout.String()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(built.folder, "panda"), args...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), "GOFLAGS=", "GOPROXY=off"), environ...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("panda %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out)
 }
 
 // made is what --json tells of an image.
