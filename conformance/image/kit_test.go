@@ -49,7 +49,8 @@ var built struct {
 func panda(t *testing.T, dir string, environ []string, args ...string) string {
 	t.Helper()
 	built.Do(func() {
-		if built.folder, built.err = os.MkdirTemp("", "panda-image-test-"); built.err != nil {
+		built.folder, built.err = os.MkdirTemp("", "panda-image-test-") //nolint:usetesting // it is for all tests
+		if built.err != nil {
 			return
 		}
 		build := exec.Command("go", "build", "-o", built.folder, "./cmd/panda")

@@ -69,7 +69,12 @@ func spec() image.Spec {
 // pack compiles the program in a module's folder and packs it.
 func pack(t *testing.T, dir string, s image.Spec, platforms ...image.Platform) *image.Image {
 	t.Helper()
-	goTools, temp := tools(t), t.TempDir()
+	return packIn(t, t.TempDir(), dir, s, platforms...)
+}
+
+func packIn(t *testing.T, temp, dir string, s image.Spec, platforms ...image.Platform) *image.Image {
+	t.Helper()
+	goTools := tools(t)
 	zones, err := goTools.Zones(t.Context(), dir)
 	if err != nil || zones == "" {
 		t.Fatal(zones, err)
@@ -128,27 +133,27 @@ func entries(t *testing.T, img v1.Image) (headers map[string]*tar.Header, conten
 
 func TestPackGivesTheSameInTwoFolders(t *testing.T) {
 	t.Parallel()
-	first, second := pack(t, small(t), spec(), both...), pack(t, small(t), spec(), both...)
-	one, err := first.Index.Digest()
+	one, two := shared(t), pack(t, small(t), spec(), both...)
+	digest, err := one.Index.Digest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if two, err := second.Index.Digest(); err != nil || one != two {
-		t.Errorf("two folders give %s and %s, %v", one, two, err)
+	if other, err := two.Index.Digest(); err != nil || digest != other {
+		t.Errorf("two folders give %s and %s, %v", digest, other, err)
 	}
-	if err := validate.Index(first.Index); err != nil {
+	if err := validate.Index(one.Index); err != nil {
 		t.Error(err)
 	}
-	for at := range first.Variants {
-		if !bytes.Equal(first.Variants[at].SBOM, second.Variants[at].SBOM) {
-			t.Errorf("the bills of materials differ:\n%s\n%s", first.Variants[at].SBOM, second.Variants[at].SBOM)
+	for at := range one.Variants {
+		if !bytes.Equal(one.Variants[at].SBOM, two.Variants[at].SBOM) {
+			t.Errorf("the bills of materials differ:\n%s\n%s", one.Variants[at].SBOM, two.Variants[at].SBOM)
 		}
 	}
 }
 
 func TestImageHasWhatAProgramNeeds(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both...)
+	packed := shared(t)
 	for _, v := range packed.Variants {
 		if extra := v.Content - v.Program; extra > budget {
 			t.Errorf("the image for %s has %d bytes beyond its program, want %d at most", v.Platform, extra, budget)
@@ -193,9 +198,7 @@ func TestImageHasWhatAProgramNeeds(t *testing.T) {
 
 func TestImageSaysWhatItIs(t *testing.T) {
 	t.Parallel()
-	s := spec()
-	s.Args = []string{"serve"}
-	packed := pack(t, small(t), s, both[0])
+	packed := shared(t)
 	file, err := packed.Variants[0].Image.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +207,7 @@ func TestImageSaysWhatItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"Cmd":["serve"],"Healthcheck":{"Test":["CMD","/usr/libexec/panda-health"],"Interval":5000000000,"Timeout":3000000000,` +
+	const want = `{"Healthcheck":{"Test":["CMD","/usr/libexec/panda-health"],"Interval":5000000000,"Timeout":3000000000,` +
 		`"StartPeriod":5000000000,"Retries":3},"Entrypoint":["/usr/local/bin/hello"],"Env":["PATH=/usr/local/bin","PANDA_ADDR=:8080"],` +
 		`"Labels":{"dev.panda.service":"hello","org.opencontainers.image.revision":"0123456789abcdef",` +
 		`"org.opencontainers.image.source":"https://github.com/acme/shop","org.opencontainers.image.title":"hello",` +
@@ -229,7 +232,7 @@ type billed struct {
 
 func TestBillOfMaterialsNamesModules(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both[0])
+	packed := shared(t)
 	var bill billed
 	if err := json.Unmarshal(packed.Variants[0].SBOM, &bill); err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func keeper() http.Handler {
 
 func TestPushToARegistry(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both...)
+	packed := shared(t)
 	host := serve(t, keeper())
 	named := image.Named{Image: packed, Reference: host + "/shop/hello:1.2.0"}
 	for range 2 { // what is there already is no hindrance
@@ -88,7 +88,7 @@ func (credentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 
 func TestPushWithCredentials(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both[0])
+	packed := first(t)
 	registry := keeper()
 	host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "panda" || password != "bamboo" {
@@ -113,7 +113,7 @@ func TestPushWithCredentials(t *testing.T) {
 
 func TestPushIsRefused(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both[0])
+	packed := first(t)
 	answer := func(status int, body string) string {
 		return serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/v2/" {
@@ -157,7 +157,7 @@ func TestPushIsRefused(t *testing.T) {
 
 func TestPushEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both[0])
+	packed := first(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	host := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		cancel()

@@ -21,13 +21,13 @@ import (
 
 func TestArchiveIsReadByOthers(t *testing.T) {
 	t.Parallel()
-	first, second := pack(t, small(t), spec(), both[0]), pack(t, small(t), spec(), both[0])
-	images := []image.Named{{Image: first, Reference: "hello:1.2.0"}, {Image: second, Reference: "registry.example.com/shop/web:1"}}
-	var one, two bytes.Buffer
-	if err := errors.Join(image.WriteArchive(&one, images), image.WriteArchive(&two, images)); err != nil {
+	one := first(t)
+	images := []image.Named{{Image: one, Reference: "hello:1.2.0"}, {Image: one, Reference: "registry.example.com/shop/web:1"}}
+	var a, b bytes.Buffer
+	if err := errors.Join(image.WriteArchive(&a, images), image.WriteArchive(&b, images)); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(one.Bytes(), two.Bytes()) {
+	if !bytes.Equal(a.Bytes(), b.Bytes()) {
 		t.Error("the same images make two archives")
 	}
 	for _, named := range images {
@@ -35,7 +35,7 @@ func TestArchiveIsReadByOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, err := tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(one.Bytes())), nil }, &tag)
+		read, err := tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(a.Bytes())), nil }, &tag)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestArchiveIsReadByOthers(t *testing.T) {
 			t.Errorf("%s is %s, %v, want %s, %v", named.Reference, got, err, want, wantErr)
 		}
 	}
-	if size, program := int64(one.Len()), first.Variants[0].Content; size > program {
+	if size, program := int64(a.Len()), one.Variants[0].Content; size > program {
 		t.Errorf("two images of one program take %d bytes compressed, and one %d as it is", size, program)
 	}
 }
@@ -64,7 +64,7 @@ func TestArchiveHasRoomForOnePlatform(t *testing.T) {
 
 func TestLayoutIsReplacedAsAWhole(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, small(t), spec(), both...)
+	packed := shared(t)
 	dir := filepath.Join(t.TempDir(), "layout")
 	want, err := packed.Index.Digest()
 	if err != nil {
