@@ -20,6 +20,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/doctor"
 	"github.com/pandakit/panda/internal/cli/drain"
 	"github.com/pandakit/panda/internal/cli/gen"
+	"github.com/pandakit/panda/internal/cli/image"
 	"github.com/pandakit/panda/internal/cli/instances"
 	"github.com/pandakit/panda/internal/cli/kv"
 	"github.com/pandakit/panda/internal/cli/leave"
@@ -52,6 +53,7 @@ func commands(env *command.Env) []*cobra.Command {
 		doctor.New(env),
 		drain.New(env),
 		gen.New(env),
+		image.New(env),
 		instances.New(env),
 		kv.New(env),
 		leave.New(env),
