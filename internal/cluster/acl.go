@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"time"
 )
 
 // tokenBody is a token as Consul's API takes it.
@@ -42,6 +43,22 @@ func (c *Cluster) makeTokens(ctx context.Context) error {
 		agent := tokenBody{Description: "agent of " + n.Name, NodeIdentities: []nodeIdentity{{n.Name, Datacenter}}}
 		if err := c.makeToken(ctx, c.keys.Agents[n.Name], agent); err != nil {
 			return err
+		}
+	}
+	return c.spread(ctx, c.keys.Agents[c.nodes[len(c.nodes)-1].Name]) // the last: what came before is there as well
+}
+
+// spread waits until every server that runs knows a token: an agent that asks one which does not would remember that.
+func (c *Cluster) spread(ctx context.Context, t Token) error {
+	for _, n := range c.living() {
+		if !n.Server {
+			continue
+		}
+		err := c.await(ctx, func(ctx context.Context) error {
+			return c.call(ctx, n, http.MethodGet, "/v1/acl/token/"+t.Accessor+"?stale", nil, nil)
+		})
+		if err != nil {
+			return fmt.Errorf("wait for a token at %s: %w", n.Name, err)
 		}
 	}
 	return nil
@@ -96,6 +113,9 @@ func (c *Cluster) someServer() (*Node, error) {
 
 var serviceNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$`)
 
+// spreadTimeout bounds how long a new token may take to reach all servers.
+const spreadTimeout = 10 * time.Second
+
 // Token returns the secret of a token for the instances of a service, which may register it and find all others, and nothing
 // else. The first call for a service makes the token; "" without ACL.
 func (c *Cluster) Token(ctx context.Context, service string) (string, error) {
@@ -116,6 +136,11 @@ func (c *Cluster) Token(ctx context.Context, service string) (string, error) {
 	body := tokenBody{Description: "service " + service, ServiceIdentities: []serviceIdentity{{service}}}
 	if err := c.makeToken(ctx, t, body); err != nil || known {
 		return t.Secret, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, spreadTimeout)
+	defer cancel()
+	if err := c.spread(ctx, t); err != nil {
+		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

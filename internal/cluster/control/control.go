@@ -84,10 +84,10 @@ var ErrStale = errors.New("the cluster was killed, and has left something behind
 // Claim makes this process the one that runs the user's cluster, of whose things it then tells by Update; it gives the folder
 // back by Release. What a killed one has left is removed before. The error is a *[RunningError] when there is another.
 func Claim(ctx context.Context, folder string) (*Claimed, error) {
-	if err := makePrivate(folder); err != nil {
+	if _, err := Clean(ctx, folder); err != nil {
 		return nil, err
 	}
-	if _, err := Clean(ctx, folder); err != nil {
+	if err := makePrivate(folder); err != nil {
 		return nil, err
 	}
 	c := &Claimed{folder: folder, description: Description{Process: this(os.Getpid())}}
@@ -188,7 +188,9 @@ func Clean(ctx context.Context, folder string) (bool, error) {
 		}
 	}
 	_ = os.Remove(socketFile(folder)) // it may not have listened
-	return true, os.Remove(descriptionFile(folder))
+	err = os.Remove(descriptionFile(folder))
+	_ = os.Remove(folder) // unless somebody is about to claim it
+	return true, err
 }
 
 func descriptionFile(folder string) string { return filepath.Join(folder, descriptionName) }
