@@ -44,6 +44,7 @@ type connection struct {
 	calls   atomic.Int32 // in flight
 	heard   atomic.Int64 // the last sign of life while calls are in flight, or when the first of them began
 	fresh   atomic.Bool  // a call was sent since it was asked for a sign of life
+	excused atomic.Int64 // what calls took that began before tells nothing of the instance; 0 at first
 
 	attempts attemptList // those in flight that may be sent again
 

@@ -79,7 +79,11 @@ func (c *call) finish(info balancer.DoneInfo) {
 	if c.attempt != nil {
 		c.connection.attempts.remove(c.attempt)
 	}
-	c.picker.pool.Done(c.endpoint, c.kind, c.started, now, outcome(info))
+	ended := outcome(info)
+	if c.started <= c.connection.excused.Load() && ended != p2c.Failed {
+		ended = p2c.Ignored
+	}
+	c.picker.pool.Done(c.endpoint, c.kind, c.started, now, ended)
 	c.endpoint, c.connection, c.attempt = nil, nil, nil
 	c.picker.calls.Put(c)
 }

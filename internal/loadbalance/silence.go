@@ -151,11 +151,12 @@ func (c *connection) patience(m *member) time.Duration {
 // silence takes an instance that does not answer out of use: every connection has to give a sign of life before it is used
 // again. One that is opened anew may be the first to do so. b.mu is held.
 func (b *policy) silence(m *member, c *connection) {
-	c.silent = true
+	now := b.clock()
+	c.mute(now)
 	for _, other := range m.connections {
 		switch {
 		case other.state == connectivity.Ready && !other.silent:
-			other.silent = true
+			other.mute(now)
 			if other.probe == nil {
 				b.ask(m, other)
 			}
@@ -168,6 +169,12 @@ func (b *policy) silence(m *member, c *connection) {
 		b.setReady(m, m.refresh())
 		b.publish(true)
 	}
+}
+
+// mute excuses calls that are in flight: they take as long as the silence does, which is not the instance's speed.
+func (c *connection) mute(now int64) {
+	c.silent = true
+	c.excused.Store(now)
 }
 
 // collect returns the attempts that wait for an instance that is silent. b.mu is held.
