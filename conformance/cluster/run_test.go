@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,4 +118,20 @@ func (d *drillRun) awaitGone(name string) {
 	d.await(d.T, name+" is gone from the registry", func(known discovery.Snapshot) bool {
 		return known.Err == nil && !usable(known, address)
 	})
+}
+
+// awaitOutput waits until an instance has written the text.
+func (d *drillRun) awaitOutput(name, text string) {
+	d.Helper()
+	output := d.running()[name].output
+	deadline := time.After(patience)
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for !strings.Contains(output.String(), text) {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			d.Fatalf("instance %s has not written %q within %v: %s", name, text, patience, output)
+		}
+	}
 }

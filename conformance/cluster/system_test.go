@@ -133,7 +133,7 @@ func (s *system) startInstance(name, host, port string) error {
 	i := &instance{host: host, port: port, output: new(lastOutput)}
 	env := append(s.agentEnvironment(s.tokens.service), "PANDA_ADDR="+address)
 	var err error
-	if i.process, err = s.start(host, env, i.output, s.programs.service); err != nil {
+	if i.process, err = s.start(host, env, i.output, i.output, s.programs.service); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -151,13 +151,13 @@ func (s *system) agentEnvironment(token string) []string {
 	return env
 }
 
-func (s *system) start(host string, env []string, output io.Writer, program string, args ...string) (*process.Process, error) {
+func (s *system) start(host string, env []string, output, errors io.Writer, program string, args ...string) (*process.Process, error) {
 	c := s.lab.Command(context.Background(), host, program, args...)
 	if c.Err != nil {
 		return nil, c.Err
 	}
 	all := append(withoutSettings(os.Environ()), env...)
-	return s.starter.Start(process.Command{Path: c.Path, Args: c.Args[1:], Dir: s.folder, Env: all, Stdout: output, Stderr: os.Stderr})
+	return s.starter.Start(process.Command{Path: c.Path, Args: c.Args[1:], Dir: s.folder, Env: all, Stdout: output, Stderr: errors})
 }
 
 // withoutSettings keeps the user's own settings from the processes.
@@ -320,7 +320,7 @@ type callers struct {
 func (s *system) startCallers(t *testing.T) *callers {
 	t.Helper()
 	lines, output := io.Pipe()
-	p, err := s.start(callerHost, s.agentEnvironment(s.tokens.caller), output, s.programs.caller)
+	p, err := s.start(callerHost, s.agentEnvironment(s.tokens.caller), output, os.Stderr, s.programs.caller)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -22,6 +23,10 @@ type requests struct {
 	deregister func(ctx context.Context, id string) error
 }
 
+// errHidden is an answer of none that means not for you: a token that has lost its rights must not make living instances
+// look gone. Consul tells so of every token but the anonymous one.
+var errHidden = errors.New("there are instances, but the ACL token may not read them; it needs service:read and node:read")
+
 //nolint:wrapcheck // ask does
 func newRequests(client *api.Client) requests {
 	options := func(ctx context.Context) *api.QueryOptions { return new(api.QueryOptions).WithContext(ctx) }
@@ -34,6 +39,9 @@ func newRequests(client *api.Client) requests {
 			entries, meta, err := client.Health().Service(service, "", false, o.WithContext(ctx))
 			if err != nil {
 				return nil, 0, err
+			}
+			if len(entries) == 0 && meta.ResultsFilteredByACLs {
+				return nil, 0, errHidden
 			}
 			return entries, meta.LastIndex, nil
 		},

@@ -15,7 +15,7 @@ type streamMark struct{}
 // sent to answers nothing any more, and there is another, the attempt is ended; [Attempt.Moved] then tells the
 // caller that it is to be made anew.
 //
-// It costs a call three allocations and about 0.3 µs. It is made for one attempt and not used again.
+// It costs a call six allocations of 144, and half a kilobyte. It is made for one attempt and not used again.
 type Attempt struct {
 	context.Context //nolint:containedctx // it is one
 	cancel          context.CancelFunc
