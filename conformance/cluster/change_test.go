@@ -13,8 +13,16 @@ import (
 	"github.com/pandakit/panda/discovery/consul"
 )
 
-// changes is how many instances are registered, and removed again, one after the other.
-const changes = 30
+// changes is how many times an instance is registered, and removed again, in the runs that the page is made of.
+const changes, fewChanges = 30, 10
+
+// The samples of a change, and by whom it was seen.
+const (
+	registered = "registered"
+	removed    = "removed"
+	byLibrary  = ", library"
+	byQuery    = ", bare query"
+)
 
 // What a client's resolver knows is what its registry watches, which publishes to the picker at once. Instances come and
 // go through an agent on one host, and are waited for through the agent on another: by a watch of the library, and beside it by
@@ -41,21 +49,23 @@ func TestChangesReachPickers(t *testing.T) {
 	watching.Go(func() { s.block(ctx, bare) })
 	await(t, told, 0)
 	await(t, bare, 0)
-	r := &result{drill: t.Name(), samples: map[string][]time.Duration{}}
-	for range changes {
+	r, times := keep(t), fewChanges
+	if *update {
+		times = changes
+	}
+	for range times {
 		present, leave := announce(ctx, from)
 		asked := <-present
-		r.sample("registered, library", await(t, told, 1).Sub(asked))
-		r.sample("registered, bare query", await(t, bare, 1).Sub(asked))
+		r.sample(registered+byLibrary, await(t, told, 1).Sub(asked))
+		r.sample(registered+byQuery, await(t, bare, 1).Sub(asked))
 		asked = time.Now()
 		gone := leave()
-		r.sample("removed, library", await(t, told, 0).Sub(asked))
-		r.sample("removed, bare query", await(t, bare, 0).Sub(asked))
+		r.sample(removed+byLibrary, await(t, told, 0).Sub(asked))
+		r.sample(removed+byQuery, await(t, bare, 0).Sub(asked))
 		if err := <-gone; err != nil {
 			t.Fatal(err)
 		}
 	}
-	keep(r)
 	for what, samples := range r.samples {
 		t.Logf("%s: %v", what, summary(samples))
 	}

@@ -144,7 +144,7 @@ func slowLink(t *testing.T, host string, loss float64) {
 	t.Helper()
 	runDrill(t, &plain, true, func(d *drillRun) {
 		d.do("impair", d.lab.Impair(host, netns.Link{Delay: 50 * time.Millisecond, Loss: loss}))
-		d.load.awaitTotal(d.T, 4*enough, d.others(victimHost)...)
+		d.load.awaitTotal(d.T, 2*enough, d.others(victimHost)...)
 		repaired := time.Now()
 		d.do("repair", d.lab.Repair(host))
 		d.returned(victimHost, repaired)

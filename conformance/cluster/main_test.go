@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if *update && code == 0 {
+	if *update {
 		if err := writeTable(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1

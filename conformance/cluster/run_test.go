@@ -29,7 +29,7 @@ type drillRun struct {
 func runDrill(t *testing.T, on *shared, writesFail bool, run func(d *drillRun)) {
 	t.Helper()
 	s := on.get(t)
-	d := &drillRun{T: t, system: s, result: &result{drill: t.Name(), times: map[string]time.Duration{}}}
+	d := &drillRun{T: t, system: s, result: keep(t)}
 	d.load = s.startCallers(t)
 	begun := time.Now()
 	run(d)
@@ -53,7 +53,6 @@ func runDrill(t *testing.T, on *shared, writesFail bool, run func(d *drillRun)) 
 		}
 		t.Errorf("call (write: %t), started %s, failed after %v: %s", f.Write, f.Started.Format(time.StampMilli), f.Elapsed, f.Error)
 	}
-	keep(d.result)
 }
 
 func (d *drillRun) time(what string, took time.Duration) { d.result.times[what] = took }

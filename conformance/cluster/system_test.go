@@ -151,13 +151,13 @@ func (s *system) agentEnvironment(token string) []string {
 	return env
 }
 
-func (s *system) start(host string, env []string, output, errors io.Writer, program string, args ...string) (*process.Process, error) {
+func (s *system) start(host string, env []string, output, faults io.Writer, program string, args ...string) (*process.Process, error) {
 	c := s.lab.Command(context.Background(), host, program, args...)
 	if c.Err != nil {
 		return nil, c.Err
 	}
 	all := append(withoutSettings(os.Environ()), env...)
-	return s.starter.Start(process.Command{Path: c.Path, Args: c.Args[1:], Dir: s.folder, Env: all, Stdout: output, Stderr: errors})
+	return s.starter.Start(process.Command{Path: c.Path, Args: c.Args[1:], Dir: s.folder, Env: all, Stdout: output, Stderr: faults})
 }
 
 // withoutSettings keeps the user's own settings from the processes.
