@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -63,7 +62,6 @@ type instance struct {
 	output  *lastOutput
 	host    string
 	port    string
-	frozen  bool
 }
 
 // newSystem starts a cluster of five hosts and an instance on four of them.
@@ -187,19 +185,19 @@ func (s *system) killInstance(name string) {
 
 // freeze stops all processes of a host where they stand.
 func (s *system) freeze(host string) error {
-	return errors.Join(s.cluster.Freeze(host), s.signal(host, syscall.SIGSTOP))
+	return errors.Join(s.cluster.Freeze(host), s.each(host, freeze))
 }
 
 func (s *system) thaw(host string) error {
-	return errors.Join(s.signal(host, syscall.SIGCONT), s.cluster.Thaw(host))
+	return errors.Join(s.each(host, thaw), s.cluster.Thaw(host))
 }
 
-func (s *system) signal(host string, signal syscall.Signal) error {
+// each does something to the process of each instance on a host.
+func (s *system) each(host string, do func(pid int) error) error {
 	var all error
 	for _, i := range s.running() {
 		if i.host == host {
-			all = errors.Join(all, syscall.Kill(i.process.PID(), signal))
-			i.frozen = signal == syscall.SIGSTOP
+			all = errors.Join(all, do(i.process.PID()))
 		}
 	}
 	return all
@@ -225,7 +223,7 @@ func (s *system) mend(ctx context.Context) error {
 	for _, node := range s.cluster.Nodes() {
 		var refused *cluster.RefusedError
 		if err := s.cluster.Thaw(node); err == nil {
-			all = errors.Join(all, s.signal(node, syscall.SIGCONT))
+			all = errors.Join(all, s.each(node, thaw))
 		}
 		if err := s.cluster.Start(ctx, node); err != nil && !errors.As(err, &refused) { // it is refused when it runs
 			all = errors.Join(all, err)

@@ -174,5 +174,5 @@ func writeTable() error {
 			fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", change, len(library), summary(library), summary(bare))
 		}
 	}
-	return os.WriteFile(tablePath, []byte(b.String()), 0o644) //nolint:gosec // a page for everyone
+	return os.WriteFile(tablePath, []byte(b.String()), 0o644)
 }

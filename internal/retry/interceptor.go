@@ -44,7 +44,7 @@ func NewInterceptor(files *protoregistry.Files) grpc.UnaryClientInterceptor {
 		repeated := false
 		for moves := 0; ; {
 			// The last attempt is not to be taken back.
-			err, moved := attempt(ctx, moves < maxAttempts-1, func(ctx context.Context) error {
+			moved, err := attempt(ctx, moves < maxAttempts-1, func(ctx context.Context) error {
 				return invoke(ctx, method, request, reply, cc, opts...)
 			})
 			switch {
@@ -62,14 +62,14 @@ func NewInterceptor(files *protoregistry.Files) grpc.UnaryClientInterceptor {
 }
 
 // attempt makes a call once, and reports whether it was taken back from an instance that answers nothing.
-func attempt(ctx context.Context, movable bool, invoke func(context.Context) error) (err error, moved bool) {
+func attempt(ctx context.Context, movable bool, invoke func(context.Context) error) (moved bool, err error) {
 	if !movable {
-		return invoke(ctx), false
+		return false, invoke(ctx)
 	}
 	a := loadbalance.NewAttempt(ctx)
 	defer a.End()
 	err = invoke(a)
-	return err, a.Moved()
+	return a.Moved(), err
 }
 
 // bucket holds up to extraBurst tokens and regains extraPerSecond.

@@ -39,7 +39,7 @@ func main() {
 	client := drillpb.NewDrillClient(conn)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	request := &drillpb.Request{WorkUs: uint32(work.Microseconds())} //nolint:gosec // a drill's work is far below an hour
+	request := &drillpb.Request{WorkUs: uint32(work.Microseconds())}
 	var callers sync.WaitGroup
 	for i := range *readers + *writers {
 		write := i >= *readers
