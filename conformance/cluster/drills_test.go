@@ -40,6 +40,7 @@ func TestLeaderHostLost(t *testing.T) {
 		d.leader(old)
 		d.time("new leader", time.Since(lost))
 		d.awaitGone(old)
+		d.time("out of the registry", time.Since(lost))
 		d.lost(old, d.address(old), lost, enough)
 		plugged := time.Now()
 		d.do("bring the host back", d.mend(d.Context()))

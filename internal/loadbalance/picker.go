@@ -17,6 +17,7 @@ type picker struct {
 	pool  *p2c.Pool
 	clock func() int64
 	watch func()    // makes sure that someone looks whether instances answer
+	hurry func()    // makes sure that it is soon
 	calls sync.Pool // of *call
 }
 
@@ -31,8 +32,8 @@ type call struct {
 	done       func(balancer.DoneInfo) // the method finish as a value, made once
 }
 
-func newPicker(pool *p2c.Pool, clock func() int64, watch func()) *picker {
-	p := &picker{pool: pool, clock: clock, watch: watch}
+func newPicker(pool *p2c.Pool, clock func() int64, watch, hurry func()) *picker {
+	p := &picker{pool: pool, clock: clock, watch: watch, hurry: hurry}
 	p.calls.New = func() any {
 		c := &call{picker: p}
 		c.done = c.finish
@@ -60,6 +61,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	}
 	if !connection.fresh.Load() {
 		connection.fresh.Store(true)
+		p.hurry()
 	}
 	p.watch()
 	c := p.calls.Get().(*call) //nolint:forcetypeassert // what New makes

@@ -47,7 +47,7 @@ func (builder) Build(cc balancer.ClientConn, _ balancer.BuildOptions) balancer.B
 		state:    connectivity.Idle,
 	}
 	b.pool = p2c.NewPool(b.config.pool())
-	b.picker = newPicker(b.pool, b.clock, b.watch)
+	b.picker = newPicker(b.pool, b.clock, b.watch, b.hurry)
 	return b
 }
 

@@ -19,6 +19,8 @@ import (
 // From the last sign of life to silence it takes at most suspicionLeast + probeTime and two looks, which is 0.8 s.
 const (
 	lookEvery = 50 * time.Millisecond
+	// restEvery is how often is looked while there is nothing but calls that take long, and no new one.
+	restEvery = time.Second
 	// A connection is asked when it has been quiet for three times what its calls take, within these bounds.
 	suspicionLeast = 200 * time.Millisecond
 	suspicionMost  = time.Second
@@ -43,7 +45,7 @@ type probe struct {
 // watchman looks at the connections while calls are in flight on them.
 type watchman struct {
 	timer    *time.Timer
-	lastLook int64
+	nextLook int64 // when it is due
 }
 
 // watch makes sure that someone looks. The picker calls it for each call: it costs one atomic load.
@@ -53,18 +55,30 @@ func (b *policy) watch() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.watchman.lastLook = b.clock()
-	b.lookAgain()
+	b.lookIn(lookEvery)
 }
 
-// lookAgain sets the timer. b.mu is held.
-func (b *policy) lookAgain() {
+// hurry makes sure that someone looks soon: a call is sent on a connection on which there were none but such that take long.
+func (b *policy) hurry() {
+	if !b.looking.Load() {
+		return // watch sees to it
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.watchman.nextLook-b.clock() > int64(lookEvery) {
+		b.lookIn(lookEvery)
+	}
+}
+
+// lookIn sets the timer. b.mu is held.
+func (b *policy) lookIn(d time.Duration) {
+	b.watchman.nextLook = b.clock() + int64(d)
 	switch {
 	case b.closed:
 	case b.watchman.timer == nil:
-		b.watchman.timer = time.AfterFunc(lookEvery, b.look)
+		b.watchman.timer = time.AfterFunc(d, b.look)
 	default:
-		b.watchman.timer.Reset(lookEvery)
+		b.watchman.timer.Reset(d)
 	}
 }
 
@@ -76,33 +90,46 @@ func (b *policy) look() {
 		return
 	}
 	now := b.clock()
-	heldUp := now-b.watchman.lastLook > int64(lookEvery+lookLate)
-	b.watchman.lastLook = now
-	busy := false
+	busy, rest := b.lookAtAll(now, now-b.watchman.nextLook > int64(lookLate))
 	var moving []*Attempt
-	for _, m := range b.members {
-		for _, c := range m.connections {
-			busy = b.lookAt(m, c, now, heldUp) || busy
-		}
-	}
-	for c, m := range b.retiring {
-		busy = b.lookAt(m, c, now, heldUp) || busy
-		if c.calls.Load() == 0 {
-			b.retire(c)
-		}
-	}
 	if b.ready > 0 {
 		moving = b.collect()
 	}
 	b.looking.Store(busy)
-	if busy {
-		b.lookAgain()
+	switch {
+	case busy && rest:
+		b.lookIn(restEvery)
+	case busy:
+		b.lookIn(lookEvery)
 	}
 	b.mu.Unlock()
 	move(moving)
 	if !busy && b.inFlight() { // a call that began while this looked found someone looking
 		b.watch()
 	}
+}
+
+// lookAtAll reports whether any call is in flight, and whether all of them are left alone for now. b.mu is held.
+func (b *policy) lookAtAll(now int64, heldUp bool) (busy, rest bool) {
+	rest = true
+	at := func(m *member, c *connection) {
+		if b.lookAt(m, c, now, heldUp) {
+			busy = true
+			rest = rest && !c.fresh.Load() && c.probe == nil && !c.silent
+		}
+	}
+	for _, m := range b.members {
+		for _, c := range m.connections {
+			at(m, c)
+		}
+	}
+	for c, m := range b.retiring {
+		at(m, c)
+		if c.calls.Load() == 0 {
+			b.retire(c)
+		}
+	}
+	return busy, rest
 }
 
 // inFlight reports whether a call is under way on any connection.
