@@ -2,6 +2,7 @@ package loadbalance
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,11 +18,11 @@ import (
 type server struct {
 	grpc.ClientConnInterface
 	delay time.Duration
-	asked []time.Time
+	asked atomic.Int32
 }
 
 func (s *server) NewStream(ctx context.Context, _ *grpc.StreamDesc, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-	s.asked = append(s.asked, time.Now())
+	s.asked.Add(1)
 	return &question{ctx: ctx, delay: s.delay}, nil
 }
 
@@ -74,7 +75,7 @@ func TestSilenceTakesLessThanASecond(t *testing.T) {
 		defer attempt.End()
 		call := pick(t, c, attempt)
 		pass(190 * time.Millisecond)
-		if len(mute.asked) != 0 {
+		if mute.asked.Load() != 0 {
 			t.Fatal("asked before it could be late")
 		}
 		pass(500 * time.Millisecond)
@@ -100,8 +101,8 @@ func TestSilenceTakesLessThanASecond(t *testing.T) {
 			t.Error("the call was not taken back when there was another instance")
 		}
 		call.Done(balancer.DoneInfo{Err: status.Error(codes.Canceled, "moved")})
-		if len(mute.asked) != 1 {
-			t.Errorf("asked %d times, want once until an answer comes", len(mute.asked))
+		if mute.asked.Load() != 1 {
+			t.Errorf("asked %d times, want once until an answer comes", mute.asked.Load())
 		}
 	})
 }
@@ -117,26 +118,26 @@ func TestSlowCallsAreAskedAboutMoreAndMoreRarely(t *testing.T) {
 		begun := time.Now()
 		call := pick(t, c, t.Context())
 		pass(time.Minute)
-		if n := len(slow.asked); n < 8 || n > 14 {
+		if n := slow.asked.Load(); n < 8 || n > 14 {
 			t.Errorf("asked %d times in a minute, want about every 8 s in the end", n)
 		}
 		if !a.Ready() {
 			t.Error("an instance that answers is not ready")
 		}
-		before := len(slow.asked)
+		before := slow.asked.Load()
 		second := pick(t, c, t.Context()) // a new call is cared for like the first
 		pass(300 * time.Millisecond)
-		if len(slow.asked) != before+1 {
-			t.Errorf("asked %d times within 300 ms of a new call, want once", len(slow.asked)-before)
+		if slow.asked.Load() != before+1 {
+			t.Errorf("asked %d times within 300 ms of a new call, want once", slow.asked.Load()-before)
 		}
 		for _, r := range []balancer.PickResult{call, second} {
 			r.Done(balancer.DoneInfo{BytesSent: true, BytesReceived: true})
 		}
 		pass(2 * time.Second)
-		before = len(slow.asked)
+		before = slow.asked.Load()
 		pass(time.Hour)
-		if len(slow.asked) != before || b.looking.Load() {
-			t.Errorf("asked %d times, looking %t, with no call in flight since %v", len(slow.asked)-before, b.looking.Load(), begun)
+		if slow.asked.Load() != before || b.looking.Load() {
+			t.Errorf("asked %d times, looking %t, with no call in flight since %v", slow.asked.Load()-before, b.looking.Load(), begun)
 		}
 	})
 }
