@@ -22,12 +22,11 @@ const (
 	removed    = "removed"
 	byLibrary  = ", library"
 	byQuery    = ", bare query"
-	byLeader   = ", bare query of the leader"
 )
 
 // What a client's resolver knows is what its registry watches, which publishes to the picker at once. Instances come and
 // go through an agent on one host, and are waited for through the agent on another: by a watch of the library, and beside it by
-// blocking queries that are nothing else, of any server and of the leader.
+// a blocking query that is nothing else.
 func TestChangesReachPickers(t *testing.T) {
 	s := plain.get(t)
 	from, err := s.view(victimHost)
@@ -40,18 +39,16 @@ func TestChangesReachPickers(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	told, bare, leader := make(chan seen, 4), make(chan seen, 4), make(chan seen, 4)
+	told, bare := make(chan seen, 4), make(chan seen, 4)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
 	watching.Go(func() {
 		_ = to.Watch(ctx, "change", func(known discovery.Snapshot) { tell(ctx, told, len(known.Usable())) })
 	})
-	watching.Go(func() { s.block(ctx, "stale", bare) })
-	watching.Go(func() { s.block(ctx, "default", leader) })
+	watching.Go(func() { s.block(ctx, bare) })
 	await(t, told, 0)
 	await(t, bare, 0)
-	await(t, leader, 0)
 	r, times := keep(t), fewChanges
 	if *update {
 		times = changes
@@ -61,12 +58,10 @@ func TestChangesReachPickers(t *testing.T) {
 		asked := <-present
 		r.sample(registered+byLibrary, await(t, told, 1).Sub(asked))
 		r.sample(registered+byQuery, await(t, bare, 1).Sub(asked))
-		r.sample(registered+byLeader, await(t, leader, 1).Sub(asked))
 		asked = time.Now()
 		gone := leave()
 		r.sample(removed+byLibrary, await(t, told, 0).Sub(asked))
 		r.sample(removed+byQuery, await(t, bare, 0).Sub(asked))
-		r.sample(removed+byLeader, await(t, leader, 0).Sub(asked))
 		if err := <-gone; err != nil {
 			t.Fatal(err)
 		}
@@ -121,14 +116,13 @@ func announce(ctx context.Context, with *consul.Registry) (asked <-chan time.Tim
 	}
 }
 
-// block tells what blocking queries without anything around them bring: stale ones, as the library's, or those that the leader
-// answers.
-func (s *system) block(ctx context.Context, consistency string, to chan<- seen) {
+// block tells what blocking queries without anything around them bring.
+func (s *system) block(ctx context.Context, to chan<- seen) {
 	index := ""
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	for ctx.Err() == nil {
-		url := "http://" + s.cluster.API(callerHost) + "/v1/health/service/change?passing&wait=30s&" + consistency + "&index=" + index
+		url := "http://" + s.cluster.API(callerHost) + "/v1/health/service/change?passing&stale&wait=30s&index=" + index
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return

@@ -78,11 +78,14 @@ func (f *feed) run(ctx context.Context, reports chan<- report) {
 // next makes one query. It returns what there is to tell, if anything, and how long to wait after it.
 func (f *feed) next(ctx context.Context) (r report, tell bool, pause time.Duration) {
 	began, asked, known := time.Now(), f.index, f.index
-	entries, index, err := f.query(ctx)
+	entries, index, err := f.query(ctx, false)
 	if err == nil && len(entries) == 0 && f.some && asked > 0 {
 		// An agent that follows the servers' stream does not tell "none" from "none that you may read"; asked anew, a server does.
+		// The leader is not behind what the stream has told; without one, any other will do.
 		f.index, asked = 0, 0
-		entries, index, err = f.query(ctx)
+		if entries, index, err = f.query(ctx, true); err != nil {
+			entries, index, err = f.query(ctx, false)
+		}
 	}
 	if err != nil {
 		pause = f.fail(began, asked > 0, err)
@@ -105,14 +108,14 @@ type healthAnswer struct {
 }
 
 // query asks the agent in use: without waiting when no index is known, else until something changes.
-func (f *feed) query(ctx context.Context) ([]*api.ServiceEntry, uint64, *failure) {
+func (f *feed) query(ctx context.Context, latest bool) ([]*api.ServiceEntry, uint64, *failure) {
 	timeout := queryTimeout
 	if f.index > 0 {
 		// Consul adds up to a sixteenth, so that queries do not end in step.
 		timeout = f.registry.wait + f.registry.wait/16 + 2*queryTimeout
 	}
 	answer, err := ask(ctx, f.registry.agents[f.at], timeout, func(ctx context.Context, a *agent) (healthAnswer, error) {
-		entries, index, err := a.instances(ctx, f.service, f.datacenter, f.index, f.registry.wait)
+		entries, index, err := a.instances(ctx, f.service, f.datacenter, f.index, f.registry.wait, latest)
 		// An index of 0 would make every query an immediate one.
 		return healthAnswer{entries: entries, index: max(index, 1)}, err
 	})
