@@ -52,7 +52,7 @@ func (s *subConn) GetOrBuildProducer(b balancer.ProducerBuilder) (balancer.Produ
 }
 
 // pick sends a call, and returns its end.
-func pick(t *testing.T, c *channel, ctx context.Context) balancer.PickResult {
+func pick(ctx context.Context, t *testing.T, c *channel) balancer.PickResult {
 	t.Helper()
 	result, err := c.last().Picker.Pick(balancer.PickInfo{Ctx: ctx})
 	if err != nil {
@@ -73,7 +73,7 @@ func TestSilenceTakesLessThanASecond(t *testing.T) {
 		begun := time.Now()
 		attempt := NewAttempt(t.Context())
 		defer attempt.End()
-		call := pick(t, c, attempt)
+		call := pick(attempt, t, c)
 		pass(190 * time.Millisecond)
 		if mute.asked.Load() != 0 {
 			t.Fatal("asked before it could be late")
@@ -116,7 +116,7 @@ func TestSlowCallsAreAskedAboutMoreAndMoreRarely(t *testing.T) {
 		c.subConns[0].server = slow
 		c.subConns[0].becomes(connectivity.Ready)
 		begun := time.Now()
-		call := pick(t, c, t.Context())
+		call := pick(t.Context(), t, c)
 		pass(time.Minute)
 		if n := slow.asked.Load(); n < 8 || n > 14 {
 			t.Errorf("asked %d times in a minute, want about every 8 s in the end", n)
@@ -125,7 +125,7 @@ func TestSlowCallsAreAskedAboutMoreAndMoreRarely(t *testing.T) {
 			t.Error("an instance that answers is not ready")
 		}
 		before := slow.asked.Load()
-		second := pick(t, c, t.Context()) // a new call is cared for like the first
+		second := pick(t.Context(), t, c) // a new call is cared for like the first
 		pass(300 * time.Millisecond)
 		if slow.asked.Load() != before+1 {
 			t.Errorf("asked %d times within 300 ms of a new call, want once", slow.asked.Load()-before)
@@ -151,7 +151,7 @@ func TestHeldUpProcessBlamesNobody(t *testing.T) {
 		mute := &server{delay: -1}
 		c.subConns[0].server = mute
 		c.subConns[0].becomes(connectivity.Ready)
-		call := pick(t, c, t.Context())
+		call := pick(t.Context(), t, c)
 		pass(300 * time.Millisecond)
 		b.watchman.timer.Stop() // the looks that are due have to wait, as all of a frozen process does
 		pass(3 * time.Second)
