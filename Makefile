@@ -72,6 +72,11 @@ cover: ## coverage of the root module's packages, listed and as bin/cover.html
 conformance: ## the agent and a real Consul, which is built on first use, against the same cases
 	cd conformance && $(GO) test -race -count=1 -timeout 12m ./...
 
+# Each drill runs 10 times, which takes most of an hour, as root on Linux; the page says what came of it.
+.PHONY: drills
+drills: ## the failure drills against a real Consul cluster, and their page in docs/reference
+	cd conformance && $(GO) test -count=10 -timeout 90m ./cluster -update
+
 .PHONY: readme
 readme: ## run the commands that README and the guide show and compare what they print
 	$(GO) test -count=1 -v ./internal/archtest/readme

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/pandakit/panda/internal/loadbalance"
@@ -25,6 +26,13 @@ const (
 	connectTimeout = 5 * time.Second
 )
 
+// A host that has vanished for longer than goneAfter fails the calls in flight on it that have a later deadline or none: on
+// Linux data that nobody takes for so long breaks the connection. Servers do not mind a ping as rare as pingEvery.
+const (
+	goneAfter = 10 * time.Second
+	pingEvery = 10 * time.Minute
+)
+
 // Conn reaches one service by its name. It implements [grpc.ClientConnInterface], which generated stubs
 // take; it may be used from several goroutines at once, and one Conn for a service is enough for a process.
 //
@@ -37,6 +45,10 @@ const (
 // A call whose connection broke is sent again, inside a retry budget and its deadline, when the method's
 // idempotency_level in the .proto file is NO_SIDE_EFFECTS or IDEMPOTENT. Other calls are sent again only
 // where it is certain that no instance has seen them.
+//
+// An instance that says nothing for 0.8 s while calls wait for it, as when its host has vanished or stands still, gets no
+// more until it gives a sign of life. Calls in flight on it that may be sent again go to another one; give them a deadline
+// of more than a second. Others wait for it until their deadline, or for about 10 s when its host has vanished.
 type Conn struct {
 	grpc      *grpc.ClientConn
 	target    *target
@@ -70,6 +82,7 @@ func Dial(service string, options ...ClientOption) (*Conn, error) {
 			Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMost},
 			MinConnectTimeout: connectTimeout,
 		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: goneAfter}),
 		grpc.WithChainUnaryInterceptor(c.unary),
 		grpc.WithChainStreamInterceptor(c.stream, loadbalance.MarkStream),
 	}

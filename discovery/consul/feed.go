@@ -33,6 +33,7 @@ type feed struct {
 
 	at    int    // the agent in use
 	index uint64 // of the last answer; 0 asks for an immediate one
+	some  bool   // the last answer had instances
 
 	failures  []*failure // of each agent since the last answer; nil where it was not asked
 	since     time.Time  // when the first failure since the last answer began
@@ -76,8 +77,16 @@ func (f *feed) run(ctx context.Context, reports chan<- report) {
 
 // next makes one query. It returns what there is to tell, if anything, and how long to wait after it.
 func (f *feed) next(ctx context.Context) (r report, tell bool, pause time.Duration) {
-	began, asked := time.Now(), f.index
-	entries, index, err := f.query(ctx)
+	began, asked, known := time.Now(), f.index, f.index
+	entries, index, err := f.query(ctx, false)
+	if err == nil && len(entries) == 0 && f.some && asked > 0 {
+		// An agent that follows the servers' stream does not tell "none" from "none that you may read"; asked anew, a server does.
+		// The leader is not behind what the stream has told; without one, any other will do.
+		f.index, asked = 0, 0
+		if entries, index, err = f.query(ctx, true); err != nil {
+			entries, index, err = f.query(ctx, false)
+		}
+	}
 	if err != nil {
 		pause = f.fail(began, asked > 0, err)
 		if o := f.outage(); o != nil {
@@ -86,7 +95,8 @@ func (f *feed) next(ctx context.Context) (r report, tell bool, pause time.Durati
 		return report{}, false, pause
 	}
 	f.recover()
-	f.disrupted = f.disrupted || index < asked
+	f.some = len(entries) > 0
+	f.disrupted = f.disrupted || index < known
 	r = report{from: f.distance, seen: readEntries(entries, f.distance), disrupted: f.disrupted}
 	f.disrupted = false
 	return r, true, f.advance(asked, index, time.Since(began))
@@ -98,14 +108,14 @@ type healthAnswer struct {
 }
 
 // query asks the agent in use: without waiting when no index is known, else until something changes.
-func (f *feed) query(ctx context.Context) ([]*api.ServiceEntry, uint64, *failure) {
+func (f *feed) query(ctx context.Context, latest bool) ([]*api.ServiceEntry, uint64, *failure) {
 	timeout := queryTimeout
 	if f.index > 0 {
 		// Consul adds up to a sixteenth, so that queries do not end in step.
 		timeout = f.registry.wait + f.registry.wait/16 + 2*queryTimeout
 	}
 	answer, err := ask(ctx, f.registry.agents[f.at], timeout, func(ctx context.Context, a *agent) (healthAnswer, error) {
-		entries, index, err := a.instances(ctx, f.service, f.datacenter, f.index, f.registry.wait)
+		entries, index, err := a.instances(ctx, f.service, f.datacenter, f.index, f.registry.wait, latest)
 		// An index of 0 would make every query an immediate one.
 		return healthAnswer{entries: entries, index: max(index, 1)}, err
 	})

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -12,8 +13,9 @@ import (
 // keeps the methods of all types that it can reach through its fields, which would be those of the whole
 // API client and of its helpers (0.7 MB).
 type requests struct {
-	// instances asks for a service's instances: at once when index is 0, else as soon as they are newer.
-	instances func(ctx context.Context, service, datacenter string, index uint64, wait time.Duration) ([]*api.ServiceEntry, uint64, error)
+	// instances asks for a service's instances: at once when index is 0, else as soon as they are newer. latest has the leader
+	// answer, which no other server is behind.
+	instances func(ctx context.Context, service, datacenter string, index uint64, wait time.Duration, latest bool) ([]*api.ServiceEntry, uint64, error)
 	services  func(ctx context.Context, datacenter string) (map[string][]string, error)
 	// instance asks for what the agent itself has registered.
 	instance   func(ctx context.Context, id string) (*api.AgentService, error)
@@ -22,18 +24,25 @@ type requests struct {
 	deregister func(ctx context.Context, id string) error
 }
 
+// errHidden is an answer of none that means not for you: a token that has lost its rights must not make living instances
+// look gone. Consul tells so of every token but the anonymous one.
+var errHidden = errors.New("there are instances, but the ACL token may not read them; it needs service:read and node:read")
+
 //nolint:wrapcheck // ask does
 func newRequests(client *api.Client) requests {
 	options := func(ctx context.Context) *api.QueryOptions { return new(api.QueryOptions).WithContext(ctx) }
 	return requests{
-		instances: func(ctx context.Context, service, datacenter string, index uint64, wait time.Duration) ([]*api.ServiceEntry, uint64, error) {
-			o := &api.QueryOptions{Datacenter: datacenter, AllowStale: true}
+		instances: func(ctx context.Context, service, datacenter string, index uint64, wait time.Duration, latest bool) ([]*api.ServiceEntry, uint64, error) {
+			o := &api.QueryOptions{Datacenter: datacenter, AllowStale: !latest}
 			if index > 0 {
 				o.WaitIndex, o.WaitTime = index, wait
 			}
 			entries, meta, err := client.Health().Service(service, "", false, o.WithContext(ctx))
 			if err != nil {
 				return nil, 0, err
+			}
+			if len(entries) == 0 && meta.ResultsFilteredByACLs {
+				return nil, 0, errHidden
 			}
 			return entries, meta.LastIndex, nil
 		},

@@ -52,6 +52,44 @@ func TestWatchAsksForTheFullSetThenForChanges(t *testing.T) {
 	})
 }
 
+// A token that may not read instances any more gets an answer of none, which is not true.
+func TestWatchKeepsWhatATokenMayNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, hidden := newNetwork(t), new(atomic.Bool)
+		n.set(address, func(w http.ResponseWriter, r *http.Request) {
+			if hidden.Load() && isHeld(r) {
+				answer(w, 8) // as an agent does that follows the servers' stream
+				return
+			}
+			if hidden.Load() {
+				w.Header().Set("X-Consul-LastContact", "0")
+				w.Header().Set("X-Consul-KnownLeader", "true")
+				w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+				answer(w, 8)
+				return
+			}
+			if isHeld(r) {
+				hold(r)
+			}
+			answer(w, 7, "a")
+		})
+		w := n.watch(n.registry(single()))
+		pass(time.Second)
+		hidden.Store(true)
+		pass(time.Minute)
+		hidden.Store(false)
+		pass(time.Minute)
+		lines := w.lines()
+		if len(lines) != 3 || lines[0] != "a " || !strings.HasPrefix(lines[1], "a error: ") || lines[2] != "a " {
+			t.Fatalf("told %q, want a, a beside an error, and a", lines)
+		}
+		if !strings.Contains(lines[1], "needs service:read and node:read") {
+			t.Errorf("error %q does not say what the token needs", lines[1])
+		}
+	})
+}
+
 func TestWatchSurvivesAnIndexThatGoesBackwards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

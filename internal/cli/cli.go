@@ -13,6 +13,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/attach"
 	"github.com/pandakit/panda/internal/cli/breaking"
 	"github.com/pandakit/panda/internal/cli/call"
+	"github.com/pandakit/panda/internal/cli/clustercmd"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
 	"github.com/pandakit/panda/internal/cli/describe"
@@ -47,6 +48,7 @@ func commands(env *command.Env) []*cobra.Command {
 		attach.New(env),
 		breaking.New(env),
 		call.New(env),
+		clustercmd.New(env),
 		consulcmd.New(env),
 		describe.New(env),
 		docs.New(env),

@@ -14,12 +14,21 @@ import (
 
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/internal/loadbalance"
+	"github.com/pandakit/panda/internal/retry"
 )
 
 // BenchmarkCall compares a whole call under this policy with gRPC's round_robin: see the difference in allocs/op.
 func BenchmarkCall(b *testing.B) {
-	for _, policy := range []string{"round_robin", loadbalance.PolicyName} {
-		b.Run(policy, func(b *testing.B) {
+	for _, bench := range []struct {
+		name, policy string
+		options      []grpc.DialOption
+	}{
+		{"round_robin", "round_robin", nil},
+		{loadbalance.PolicyName, loadbalance.PolicyName, nil},
+		// What may be sent again can be taken back from an instance that answers nothing.
+		{"repeatable", loadbalance.PolicyName, []grpc.DialOption{grpc.WithChainUnaryInterceptor(retry.NewInterceptor(storeFiles(b)))}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
 			var instances []discovery.Instance
 			var servers []*server
 			for i := range 3 {
@@ -27,7 +36,7 @@ func BenchmarkCall(b *testing.B) {
 				servers = append(servers, s)
 				instances = append(instances, s.instance)
 			}
-			c := dialPlain(b, policy, instances)
+			c := dialPlain(b, bench.policy, instances, bench.options...)
 			for !served(servers) {
 				invoke(b, c)
 			}
@@ -39,7 +48,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-func dialPlain(t testing.TB, policy string, instances []discovery.Instance) *grpc.ClientConn {
+func dialPlain(t testing.TB, policy string, instances []discovery.Instance, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	r := manual.NewBuilderWithScheme("test")
 	r.InitialState(loadbalance.WithInstances(resolver.State{}, instances, nil))
@@ -47,8 +56,8 @@ func dialPlain(t testing.TB, policy string, instances []discovery.Instance) *grp
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := grpc.NewClient("test:///store", grpc.WithResolvers(r), grpc.WithDefaultServiceConfig(string(config)),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	c, err := grpc.NewClient("test:///store", append(options, grpc.WithResolvers(r), grpc.WithDefaultServiceConfig(string(config)),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,14 +34,25 @@ type member struct {
 	connections []*connection // the first is always kept open
 	err         error         // of the last attempt to connect; nil once it has worked
 	lost        bool          // it was connected, and is not any more
+	mute        bool          // it was silent last
 	counted     bool          // as ready in the policy and its pool
 }
 
 // connection is one SubConn of a member.
 type connection struct {
 	subConn balancer.SubConn
-	calls   atomic.Int32 // in flight; counted only where a member may have several connections
-	state   connectivity.State
+	calls   atomic.Int32 // in flight
+	heard   atomic.Int64 // the last sign of life while calls are in flight, or when the first of them began
+	fresh   atomic.Bool  // a call was sent since it was asked for a sign of life
+	excused atomic.Int64 // what calls took that began before tells nothing of the instance; 0 at first
+
+	attempts attemptList // those in flight that may be sent again
+
+	// Guarded by policy.mu.
+	state  connectivity.State
+	probe  *probe        // under way; nil when none is
+	silent bool          // it gives no sign of life
+	asked  time.Duration // how long calls that take long are left alone until it is asked
 }
 
 // pick returns a connection to use, and opens another one when all are busy. It stays with the one it took
@@ -81,7 +92,7 @@ func (m *member) refresh() bool {
 	var spare *connection
 	for i, c := range m.connections {
 		switch {
-		case c.state == connectivity.Ready:
+		case c.state == connectivity.Ready && !c.silent:
 			ready = append(ready, c)
 		case c.state == connectivity.Idle && i > 0 && spare == nil:
 			spare = c
@@ -99,11 +110,14 @@ func (m *member) refresh() bool {
 // changed takes a new state of c, and reports whether the member is ready now.
 func (m *member) changed(c *connection, s balancer.SubConnState) bool {
 	was := m.counted
+	if c.state != s.ConnectivityState {
+		c.forget()
+	}
 	c.state = s.ConnectivityState
 	ready := m.refresh()
 	switch {
 	case ready:
-		m.err, m.lost = nil, false
+		m.err, m.lost, m.mute = nil, false, false
 	case was:
 		m.lost = true
 	}
@@ -123,6 +137,8 @@ func (m *member) refusal() string {
 		return ""
 	case m.err != nil:
 		return connectionReason(m.err)
+	case m.mute:
+		return "it answers nothing"
 	case m.lost:
 		return "connection lost"
 	}

@@ -16,6 +16,8 @@ import (
 type picker struct {
 	pool  *p2c.Pool
 	clock func() int64
+	watch func()    // makes sure that someone looks whether instances answer
+	hurry func()    // makes sure that it is soon
 	calls sync.Pool // of *call
 }
 
@@ -26,11 +28,12 @@ type call struct {
 	connection *connection
 	started    int64
 	kind       p2c.Kind
+	attempt    *Attempt                // nil when the call must not be sent again
 	done       func(balancer.DoneInfo) // the method finish as a value, made once
 }
 
-func newPicker(pool *p2c.Pool, clock func() int64) *picker {
-	p := &picker{pool: pool, clock: clock}
+func newPicker(pool *p2c.Pool, clock func() int64, watch, hurry func()) *picker {
+	p := &picker{pool: pool, clock: clock, watch: watch, hurry: hurry}
 	p.calls.New = func() any {
 		c := &call{picker: p}
 		c.done = c.finish
@@ -42,7 +45,7 @@ func newPicker(pool *p2c.Pool, clock func() int64) *picker {
 // Pick never fails: while no instance can be used, calls wait for gRPC to be told otherwise.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	now := p.clock()
-	kind := kindOf(info.Ctx)
+	kind, attempt := kindOf(info.Ctx)
 	endpoint := p.pool.Pick(now, kind)
 	if endpoint == nil {
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
@@ -53,16 +56,37 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		p.pool.Done(endpoint, kind, now, now, p2c.Ignored)
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
 	}
-	connection.calls.Add(1)
+	if connection.calls.Add(1) == 1 {
+		connection.heard.Store(now)
+	}
+	if !connection.fresh.Load() {
+		connection.fresh.Store(true)
+		p.hurry()
+	}
+	p.watch()
 	c := p.calls.Get().(*call) //nolint:forcetypeassert // what New makes
 	c.endpoint, c.connection, c.started, c.kind = endpoint, connection, now, kind
+	if attempt != nil && connection.attempts.add(attempt) {
+		c.attempt = attempt
+	}
 	return balancer.PickResult{SubConn: connection.subConn, Done: c.done}, nil
 }
 
 func (c *call) finish(info balancer.DoneInfo) {
+	now := c.picker.clock()
 	c.connection.calls.Add(-1)
-	c.picker.pool.Done(c.endpoint, c.kind, c.started, c.picker.clock(), outcome(info))
-	c.endpoint, c.connection = nil, nil
+	if info.BytesReceived {
+		c.connection.heard.Store(now)
+	}
+	if c.attempt != nil {
+		c.connection.attempts.remove(c.attempt)
+	}
+	ended := outcome(info)
+	if c.started <= c.connection.excused.Load() && ended != p2c.Failed {
+		ended = p2c.Ignored
+	}
+	c.picker.pool.Done(c.endpoint, c.kind, c.started, now, ended)
+	c.endpoint, c.connection, c.attempt = nil, nil, nil
 	c.picker.calls.Put(c)
 }
 
@@ -89,17 +113,21 @@ func outcome(info balancer.DoneInfo) p2c.Outcome {
 	}
 }
 
-type streamKey struct{}
-
 // MarkStream is a client interceptor that tells the policy of a stream. Without it the lifetime of streams counts as
 // latency.
 func MarkStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return streamer(context.WithValue(ctx, streamKey{}, true), desc, cc, method, opts...)
+	return streamer(context.WithValue(ctx, markKey{}, streamMark{}), desc, cc, method, opts...)
 }
 
-func kindOf(ctx context.Context) p2c.Kind {
-	if ctx != nil && ctx.Value(streamKey{}) != nil {
-		return p2c.Stream
+func kindOf(ctx context.Context) (p2c.Kind, *Attempt) {
+	if ctx == nil {
+		return p2c.Call, nil
 	}
-	return p2c.Call
+	switch mark := ctx.Value(markKey{}).(type) {
+	case streamMark:
+		return p2c.Stream, nil
+	case *Attempt:
+		return p2c.Call, mark
+	}
+	return p2c.Call, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/balancer"
@@ -37,15 +38,16 @@ func (builder) Build(cc balancer.ClientConn, _ balancer.BuildOptions) balancer.B
 	// Times are counted from an hour before now, so that 0 is never one.
 	base := time.Now().Add(-time.Hour)
 	b := &policy{
-		cc:      cc,
-		clock:   func() int64 { return int64(time.Since(base)) },
-		config:  DefaultConfig(),
-		seed:    rand.Uint64(), //nolint:gosec // spreads load; nothing secret depends on it
-		members: make(map[identity]*member),
-		state:   connectivity.Idle,
+		cc:       cc,
+		clock:    func() int64 { return int64(time.Since(base)) },
+		config:   DefaultConfig(),
+		seed:     rand.Uint64(), //nolint:gosec // spreads load; nothing secret depends on it
+		members:  make(map[identity]*member),
+		retiring: make(map[*connection]*member),
+		state:    connectivity.Idle,
 	}
 	b.pool = p2c.NewPool(b.config.pool())
-	b.picker = newPicker(b.pool, b.clock)
+	b.picker = newPicker(b.pool, b.clock, b.watch, b.hurry)
 	return b
 }
 
@@ -61,6 +63,9 @@ type policy struct {
 	picker *picker
 	seed   uint64
 
+	looking atomic.Bool    // whether the watchman's timer runs
+	probes  sync.WaitGroup // goroutines that wait for a sign of life
+
 	mu           sync.Mutex
 	closed       bool
 	config       Config
@@ -68,7 +73,9 @@ type policy struct {
 	instances    []discovery.Instance // as told last, before the choice of a subset
 	resolverErr  error                // of the last attempt to find instances; nil once it has worked
 	members      map[identity]*member
-	ready        int // members with a ready connection
+	ready        int                     // members with a ready connection
+	retiring     map[*connection]*member // of members that are gone, on which calls are in flight
+	watchman     watchman
 
 	state    connectivity.State // as told to gRPC
 	patience *time.Timer        // runs while calls wait for a first connection; nil otherwise
@@ -170,10 +177,11 @@ func (b *policy) open(m *member) {
 		last := m.connections[len(m.connections)-1]
 		m.connections = m.connections[:len(m.connections)-1]
 		b.setReady(m, m.refresh())
+		last.forget()
 		last.subConn.Shutdown()
 	}
 	for len(m.connections) < wanted {
-		c := &connection{state: connectivity.Idle}
+		c := &connection{state: connectivity.Idle, asked: askLeast}
 		//nolint:staticcheck // the notice is about several addresses; there is no other way to make one
 		subConn, err := b.cc.NewSubConn([]resolver.Address{{Addr: m.address}}, balancer.NewSubConnOptions{
 			HealthCheckEnabled: true,
@@ -201,6 +209,12 @@ func (b *policy) drop(m *member) {
 	m.ready.Store(nil)
 	m.spare.Store(nil)
 	for _, c := range m.connections {
+		// gRPC would let calls finish by itself, but would not say any more whether their instance lives.
+		if c.calls.Load() > 0 && c.state == connectivity.Ready && !b.closed {
+			b.retiring[c] = m
+			continue
+		}
+		c.forget()
 		c.subConn.Shutdown()
 	}
 	m.connections = nil
@@ -209,6 +223,9 @@ func (b *policy) drop(m *member) {
 func (b *policy) connectionChanged(m *member, c *connection, s balancer.SubConnState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if _, gone := b.retiring[c]; gone && s.ConnectivityState != connectivity.Ready {
+		b.retire(c)
+	}
 	if b.closed || !m.has(c) {
 		return
 	}
@@ -262,13 +279,24 @@ func (b *policy) ExitIdle() {
 
 // Close stops the timer and lets go of all connections.
 func (b *policy) Close() {
+	b.close()
+	b.probes.Wait()
+}
+
+func (b *policy) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
+	if b.watchman.timer != nil {
+		b.watchman.timer.Stop()
+	}
 	b.stopPatience()
 	b.pool.Replace(nil, b.clock())
 	for _, m := range b.members {
 		b.drop(m)
+	}
+	for c := range b.retiring {
+		b.retire(c)
 	}
 	b.availability.detach(b)
 }

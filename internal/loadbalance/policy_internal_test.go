@@ -33,6 +33,7 @@ type subConn struct {
 	address  string
 	listener func(balancer.SubConnState)
 	connects int
+	server   *server
 	shut     bool
 }
 

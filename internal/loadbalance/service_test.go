@@ -73,6 +73,7 @@ type server struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	lis   net.Listener
+	mute  chan struct{} // closed when it speaks again; nil while it does
 }
 
 func (s *server) handle(ctx context.Context) (any, error) {
@@ -133,6 +134,12 @@ func start(t testing.TB, id string) *server {
 
 func startAt(t testing.TB, id, address string) *server {
 	t.Helper()
+	return startWith(t, id, address, 0)
+}
+
+// startWith runs one that takes no more than so many calls at once on a connection; 0 is no limit.
+func startWith(t testing.TB, id, address string, calls uint32) *server {
+	t.Helper()
 	lis, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +147,7 @@ func startAt(t testing.TB, id, address string) *server {
 	port := lis.Addr().(*net.TCPAddr).Port
 	s := &server{
 		instance: discovery.Instance{ID: id, Service: "store", Address: "127.0.0.1", Port: port, Weight: 1},
-		grpc:     grpc.NewServer(), conns: make(map[net.Conn]struct{}), lis: lis,
+		grpc:     grpc.NewServer(grpc.MaxConcurrentStreams(calls)), conns: make(map[net.Conn]struct{}), lis: lis,
 	}
 	s.grpc.RegisterService(&storeDesc, s)
 	done := make(chan struct{})
@@ -164,8 +171,52 @@ func (l *tracked) Accept() (net.Conn, error) {
 		l.s.mu.Lock()
 		l.s.conns[c] = struct{}{}
 		l.s.mu.Unlock()
+		return &mutable{c, l.s}, nil
 	}
 	return c, err
+}
+
+// mutable is a connection on which nothing comes through while its server is mute.
+type mutable struct {
+	net.Conn
+	s *server
+}
+
+func (c *mutable) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.s.wait()
+	return n, err
+}
+
+func (c *mutable) Write(p []byte) (int, error) {
+	c.s.wait()
+	return c.Conn.Write(p)
+}
+
+func (s *server) wait() {
+	s.mu.Lock()
+	mute := s.mute
+	s.mu.Unlock()
+	if mute != nil {
+		<-mute
+	}
+}
+
+// silence makes the instance say nothing, as a frozen host does, until the function is called.
+func (s *server) silence(t testing.TB) (speak func()) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mute := make(chan struct{})
+	s.mute = mute
+	speak = sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.mute = nil
+		close(mute)
+	})
+	t.Cleanup(speak)
+	return speak
 }
 
 func (s *server) connections() int {

@@ -12,9 +12,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
-	"github.com/pandakit/panda/internal/workspace/process"
 )
 
 // compile builds plain main packages, a service each, and returns the folder of the executables.

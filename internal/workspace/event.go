@@ -3,7 +3,7 @@ package workspace
 import (
 	"time"
 
-	"github.com/pandakit/panda/internal/workspace/process"
+	"github.com/pandakit/panda/internal/process"
 )
 
 // Kind says what happened.

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace/health"
-	"github.com/pandakit/panda/internal/workspace/process"
 	"github.com/pandakit/panda/internal/workspace/supervise"
 )
 

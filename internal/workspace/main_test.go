@@ -24,10 +24,10 @@ import (
 
 	"github.com/pandakit/panda/discovery/consul"
 	"github.com/pandakit/panda/internal/agent"
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/health"
 	"github.com/pandakit/panda/internal/workspace/logs"
-	"github.com/pandakit/panda/internal/workspace/process"
 	"github.com/pandakit/panda/internal/workspace/supervise"
 )
 

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace/health"
-	"github.com/pandakit/panda/internal/workspace/process"
 	"github.com/pandakit/panda/internal/workspace/supervise"
 )
 

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/internal/backoff"
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace/build"
 	"github.com/pandakit/panda/internal/workspace/health"
-	"github.com/pandakit/panda/internal/workspace/process"
 	"github.com/pandakit/panda/internal/workspace/supervise"
 )
 

@@ -65,12 +65,21 @@ func Run(ctx context.Context, env *command.Env, args []string) error {
 }
 
 func run(ctx context.Context, env *command.Env, args []string, found func()) error {
-	path, err := Find(env)
+	path, err := Need(env, "run consul "+strings.Join(args[:1], ""))
 	if err != nil {
-		return command.Advise(fmt.Errorf("run consul %s: %w", strings.Join(args[:1], ""), err), howToGet)
+		return err
 	}
 	found()
 	return handOver(ctx, env, path, args)
+}
+
+// Need is Find for an act that the error names, with how to get a Consul.
+func Need(env *command.Env, act string) (string, error) {
+	path, err := Find(env)
+	if err != nil {
+		return "", command.Advise(fmt.Errorf("%s: %w", act, err), howToGet)
+	}
+	return path, nil
 }
 
 // errNone is for a machine without a Consul.

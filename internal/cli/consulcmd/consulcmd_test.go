@@ -95,7 +95,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 func TestMarkIsSetOnce(t *testing.T) {
-	got := marked([]string{"A=1", Mark + "=5", "B=2"})
+	got := Marked([]string{"A=1", Mark + "=5", "B=2"})
 	if want := "A=1 B=2 " + Mark + "=" + strconv.Itoa(os.Getpid()); strings.Join(got, " ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

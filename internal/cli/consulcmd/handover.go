@@ -20,7 +20,7 @@ const leaveTime = 30 * time.Second
 // handOver runs the program with env's streams and environment. When the streams are those of the process, and
 // the system can, the program takes the place of this process: signals and the exit code are then its own.
 func handOver(ctx context.Context, env *command.Env, path string, args []string) error {
-	environ := marked(env.Environ())
+	environ := Marked(env.Environ())
 	if ownStreams(env) {
 		if err := replace(path, append([]string{path}, args...), environ); !errors.Is(err, errors.ErrUnsupported) {
 			return fmt.Errorf("run %s: %w", path, err)
@@ -44,8 +44,8 @@ func handOver(ctx context.Context, env *command.Env, path string, args []string)
 	return nil
 }
 
-// marked adds the mark by which panda knows that it was run in place of a Consul.
-func marked(environ []string) []string {
+// Marked adds the mark to an environment for Consul, by which panda knows that it was run in place of one.
+func Marked(environ []string) []string {
 	kept := make([]string, 0, len(environ)+1)
 	for _, variable := range environ {
 		if !strings.HasPrefix(variable, Mark+"=") {

@@ -15,11 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pandakit/panda/internal/cli/command"
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
 	"github.com/pandakit/panda/internal/workspace/config"
 	"github.com/pandakit/panda/internal/workspace/find"
-	"github.com/pandakit/panda/internal/workspace/process"
 	"github.com/pandakit/panda/internal/workspace/supervise"
 )
 

@@ -3,6 +3,7 @@ package p2c
 import (
 	"math"
 	"sync/atomic"
+	"time"
 )
 
 // Kind tells calls apart by what their duration means.
@@ -72,6 +73,9 @@ func NewEndpoint(value any) *Endpoint {
 
 // InFlight returns the number of calls of the kind under way.
 func (e *Endpoint) InFlight(kind Kind) int { return int(e.counter(kind).Load()) }
+
+// Latency returns the moving average of what calls take as the last one left it, 0 while there is none.
+func (e *Endpoint) Latency() time.Duration { return time.Duration(e.latency.last()) }
 
 func (e *Endpoint) counter(kind Kind) *atomic.Int32 {
 	if kind == Stream {

@@ -256,6 +256,11 @@ func (p *Pool) Done(e *Endpoint, kind Kind, started, now int64, outcome Outcome)
 	}
 }
 
+// Avoid makes calls prefer other endpoints for a while, as after a failure, or until a call succeeds on it.
+func (p *Pool) Avoid(e *Endpoint, now int64) {
+	e.avoidUntil.Store(now + p.settings.Load().avoidance)
+}
+
 // publish makes the view anew. p.mu is held.
 func (p *Pool) publish(now int64) {
 	p.dirty, p.published = false, now

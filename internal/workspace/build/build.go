@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pandakit/panda/internal/workspace/process"
+	"github.com/pandakit/panda/internal/process"
 )
 
 // The go command uses all processors for one build; more at once only help while one of them links.

@@ -12,8 +12,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/pandakit/panda/internal/process"
 	"github.com/pandakit/panda/internal/workspace/build"
-	"github.com/pandakit/panda/internal/workspace/process"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/internal/backoff"
-	"github.com/pandakit/panda/internal/workspace/process"
+	"github.com/pandakit/panda/internal/process"
 )
 
 // settled is how long a process has to run for its next crash to count as the first.

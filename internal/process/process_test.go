@@ -19,7 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/pandakit/panda/internal/workspace/process"
+	"github.com/pandakit/panda/internal/process"
 )
 
 // role is the variable that makes this test binary act as one of the programs below.

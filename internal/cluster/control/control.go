@@ -1,0 +1,264 @@
+// Package control is how other programs of the same user find and steer the cluster that runs: a description in a folder that
+// only this user may enter, and JSON over HTTP on a Unix socket there, or, where there is no such socket, on a port of loopback
+// with a secret from the description. It also removes what a cluster has left that was killed. It never listens beyond the
+// machine, and starts nothing.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/pandakit/panda/internal/netns"
+)
+
+// maxDescription bounds what is read.
+const maxDescription = 64 << 10
+
+const descriptionName = "run.json"
+
+// Process is one that cannot be mistaken for a later one with its ID.
+type Process struct {
+	PID     int    `json:"pid"`
+	Started string `json:"started"` // as the system has it
+}
+
+// Alive reports whether the process is still there.
+func (p Process) Alive() bool {
+	started, ok := startOf(p.PID)
+	return ok && started == p.Started
+}
+
+func this(pid int) Process {
+	started, _ := startOf(pid)
+	return Process{pid, started}
+}
+
+// Description is what a cluster that runs leaves for those who look for it.
+type Description struct {
+	Process
+
+	Nodes   []Process `json:"nodes,omitempty"`
+	Lab     string    `json:"lab,omitempty"` // the network's name
+	Data    string    `json:"data"`          // the folder
+	OwnData bool      `json:"own_data"`      // the folder goes with the cluster
+	Network string    `json:"network"`       // unix or tcp; "" until it can be steered
+	Address string    `json:"address"`
+	Token   string    `json:"token,omitempty"` // of tcp
+}
+
+// Folder returns this user's folder for the cluster that runs, which need not exist: below XDG_RUNTIME_DIR where that is set,
+// else one among the temporary files. getenv is the environment.
+func Folder(getenv func(string) string) string {
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "panda-cluster")
+	}
+	if runtime.GOOS == "windows" {
+		if dir := getenv("LOCALAPPDATA"); dir != "" {
+			return filepath.Join(dir, "panda", "cluster")
+		}
+	}
+	return filepath.Join(os.TempDir(), "panda-cluster-"+strconv.Itoa(os.Getuid()))
+}
+
+// RunningError says that a cluster of this user runs already.
+type RunningError struct{ PID int }
+
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("a cluster of yours is running already: process %d", e.PID)
+}
+
+// ErrNone says that no cluster runs.
+var ErrNone = errors.New("no cluster is running")
+
+// ErrStale says that a cluster was killed, and has left something behind.
+var ErrStale = errors.New("the cluster was killed, and has left something behind")
+
+// Claim makes this process the one that runs the user's cluster, of whose things it then tells by Update; it gives the folder
+// back by Release. What a killed one has left is removed before. The error is a *[RunningError] when there is another.
+func Claim(ctx context.Context, folder string) (*Claimed, error) {
+	if _, err := Clean(ctx, folder); err != nil {
+		return nil, err
+	}
+	if err := makePrivate(folder); err != nil {
+		return nil, err
+	}
+	c := &Claimed{folder: folder, description: Description{Process: this(os.Getpid())}}
+	fresh, err := c.write()
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(fresh)                                                           // it has another name by then, or none is needed
+	if err := os.Link(fresh, descriptionFile(folder)); errors.Is(err, fs.ErrExist) { // whoever comes first has it
+		d, err := read(folder)
+		if err != nil {
+			return nil, err
+		}
+		return nil, &RunningError{d.PID}
+	} else if err != nil {
+		return nil, fmt.Errorf("claim %s: %w", folder, err)
+	}
+	return c, nil
+}
+
+// Claimed is a folder that this process has. Its methods are for one goroutine.
+type Claimed struct {
+	folder      string
+	description Description
+}
+
+// Update changes what the folder tells of the cluster.
+func (c *Claimed) Update(change func(*Description)) error {
+	change(&c.description)
+	fresh, err := c.write()
+	if err != nil {
+		return err
+	}
+	return os.Rename(fresh, descriptionFile(c.folder))
+}
+
+func (c *Claimed) write() (string, error) {
+	text, err := json.Marshal(c.description)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(c.folder, fmt.Sprintf("run-%d.new", os.Getpid()))
+	return path, os.WriteFile(path, text, 0o600)
+}
+
+// Release gives the folder back. The cluster must be gone.
+func (c *Claimed) Release() {
+	_ = os.Remove(descriptionFile(c.folder))
+	_ = os.Remove(c.folder) // unless there is a log
+}
+
+// Find returns the description of the cluster that runs. The errors are [ErrNone] and [ErrStale].
+func Find(folder string) (*Description, error) {
+	if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNone
+	}
+	if err := private(folder); err != nil {
+		return nil, err
+	}
+	d, err := read(folder)
+	if err == nil && !d.Alive() {
+		return d, ErrStale
+	}
+	return d, err
+}
+
+// Clean removes what a killed cluster has left: nodes that still run, its network, its data if that was not the user's. It
+// reports whether there was any, and is a *[RunningError] when the cluster runs.
+func Clean(ctx context.Context, folder string) (bool, error) {
+	d, err := Find(folder)
+	switch {
+	case errors.Is(err, ErrNone):
+		return false, nil
+	case err == nil:
+		return false, &RunningError{d.PID}
+	case !errors.Is(err, ErrStale):
+		return false, err
+	}
+	for _, n := range d.Nodes {
+		if n.Alive() {
+			if p, err := os.FindProcess(n.PID); err == nil {
+				_ = p.Kill() // it may have ended meanwhile
+			}
+		}
+	}
+	if d.Lab != "" {
+		lab, err := netns.Open(ctx, d.Lab)
+		if err == nil {
+			err = lab.Close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return true, fmt.Errorf("remove the network of a killed cluster: %w", err)
+		}
+	}
+	if d.OwnData {
+		if err := os.RemoveAll(d.Data); err != nil {
+			return true, fmt.Errorf("remove the data of a killed cluster: %w", err)
+		}
+	}
+	_ = os.Remove(socketFile(folder)) // it may not have listened
+	err = os.Remove(descriptionFile(folder))
+	_ = os.Remove(folder) // unless somebody is about to claim it
+	return true, err
+}
+
+func descriptionFile(folder string) string { return filepath.Join(folder, descriptionName) }
+
+func socketFile(folder string) string { return filepath.Join(folder, "control.sock") }
+
+func read(folder string) (*Description, error) {
+	path := descriptionFile(folder)
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxDescription {
+		return nil, fmt.Errorf("read %s: it is no description of a cluster; remove it", path)
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // in the folder of this user's
+	if err != nil {
+		return nil, err
+	}
+	d := new(Description)
+	if err := json.Unmarshal(text, d); err != nil || d.PID <= 0 {
+		return nil, fmt.Errorf("read %s: it is no description of a cluster; remove it", path)
+	}
+	return d, nil
+}
+
+func makePrivate(folder string) error {
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil { //nolint:gosec // the system's own, if it is missing
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return private(folder)
+}
+
+// private makes sure that nobody else can have put anything into the folder.
+func private(folder string) error {
+	info, err := os.Lstat(folder)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("use %s for the cluster: it is not a folder", folder)
+	case !onlyOurs(info):
+		return fmt.Errorf("use %s for the cluster: other users may write to it; remove it, or set XDG_RUNTIME_DIR", folder)
+	}
+	return nil
+}
+
+// waitInterval is how often is looked whether a cluster has gone.
+const waitInterval = 20 * time.Millisecond
+
+// Gone waits until a cluster has ended and released the folder, or left it stale.
+func Gone(ctx context.Context, folder string) error {
+	tick := time.NewTicker(waitInterval)
+	defer tick.Stop()
+	for {
+		if _, err := Find(folder); err != nil {
+			return nil //nolint:nilerr // what is left is not for us to tell
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
