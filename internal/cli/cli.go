@@ -15,6 +15,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/call"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
+	"github.com/pandakit/panda/internal/cli/deploy"
 	"github.com/pandakit/panda/internal/cli/describe"
 	"github.com/pandakit/panda/internal/cli/docs"
 	"github.com/pandakit/panda/internal/cli/doctor"
@@ -45,6 +46,7 @@ func commands(env *command.Env) []*cobra.Command {
 		breaking.New(env),
 		call.New(env),
 		consulcmd.New(env),
+		deploy.New(env),
 		describe.New(env),
 		docs.New(env),
 		doctor.New(env),
