@@ -42,7 +42,7 @@ Exit codes: 0 written, 1 failed, 2 wrong usage.`
 const example = `  panda deploy compose --tag 1.4               # ./deploy/compose, images NAME:1.4
   panda deploy kubernetes --resolve            # images pinned by the digest that they have now
   panda deploy kubernetes --consul consul:8500 # with a Consul that is there
-  panda deploy compose --output - | docker compose -f - up`
+  panda deploy compose --output - | docker compose -p shop -f - up`
 
 // options are the flags.
 type options struct {
