@@ -22,6 +22,7 @@ import (
 	"github.com/pandakit/panda/conformance/dockerd"
 	"github.com/pandakit/panda/conformance/freeport"
 	"github.com/pandakit/panda/conformance/realconsul"
+	"github.com/pandakit/panda/internal/deploy"
 )
 
 // patience bounds each wait; it is never reached by what works.
@@ -40,11 +41,6 @@ ENV PANDA_ADDR=:8080
 ENTRYPOINT ["/service"]
 `
 
-const workspaceFile = `services:
-  hello: {replicas: 3, image: "%[1]s-hello:1", expose: %[2]d, limits: {cpu: 0.5, memory: 64MiB}}
-deploy: {consul: {image: "%[1]s-consul:1"}}
-`
-
 // deployment is a Compose project on an engine.
 type deployment struct {
 	engine           *dockerd.Engine
@@ -53,7 +49,7 @@ type deployment struct {
 	servicePort, api int // the first instance's, and the agent's
 }
 
-// TestComposeRuns writes a Compose file with the command, and has Compose run it: the servers elect a leader, three
+// TestComposeRuns has Compose run a file that is made: the servers elect a leader, three
 // instances are registered, a call through the host is answered, and everything ends by itself.
 func TestComposeRuns(t *testing.T) {
 	program, err := exec.LookPath("docker-compose")
@@ -80,10 +76,14 @@ func TestComposeRuns(t *testing.T) {
 		call(ctx, t, at)
 	}
 	d.run(t, "stop")
-	for i := 1; i <= 3; i++ {
-		id := d.run(t, "ps", "--quiet", "hello-"+strconv.Itoa(i))
+	instances := d.engine.Run(t, "ps", "--all", "--quiet", "--filter", "label=dev.panda.service=hello",
+		"--filter", "label=com.docker.compose.project="+d.project)
+	if len(strings.Fields(instances)) != 3 {
+		t.Errorf("containers labelled with the service: %q, want three", instances)
+	}
+	for id := range strings.FieldsSeq(instances) {
 		if state := d.engine.Run(t, "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", id); state != "exited 0" {
-			t.Errorf("hello-%d is %s after the stop\n%s", i, state, d.engine.Run(t, "logs", id))
+			t.Errorf("%s is %s after the stop\n%s", id, state, d.engine.Run(t, "logs", id))
 		}
 	}
 	d.run(t, "down", "--volumes")
@@ -155,47 +155,31 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// write has the command write the file of a workspace, and gives the agent a port of the test's own.
+// write makes the file, and gives the agent a port of the test's own.
 func (d *deployment) write(t *testing.T) {
 	t.Helper()
-	for name, text := range map[string]string{
-		"panda.yaml": fmt.Sprintf(workspaceFile, d.project, d.servicePort), "go.mod": "module example.com/shop\n\ngo 1.26\n",
-		"hello/main.go": "package main\n\nfunc main() {}\n",
-	} {
-		at := filepath.Join(d.folder, "shop", name)
-		if err := os.MkdirAll(filepath.Dir(at), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	panda := filepath.Join(d.folder, "panda")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", panda, "github.com/pandakit/panda/cmd/panda").CombinedOutput(); err != nil {
-		t.Fatalf("build panda: %v\n%s", err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), panda, "deploy", "compose")
-	cmd.Dir = filepath.Join(d.folder, "shop")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("panda deploy compose: %v\n%s", err, out)
-	}
-	content, err := os.ReadFile(d.file())
+	files, err := deploy.Render(deploy.Compose, deploy.Plan{
+		Project: d.project, Consul: deploy.Consul{Image: d.project + "-consul:1"},
+		Services: []deploy.Service{{
+			Name: "hello", Image: d.project + "-hello:1", Replicas: 3, Drain: deploy.DefaultDrain, MilliCPU: 500, Memory: 64 << 20,
+			Expose: d.servicePort,
+		}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const published = `"127.0.0.1:8500:8500"`
-	if strings.Count(string(content), published) != 1 {
-		t.Fatalf("the file does not publish %s:\n%s", published, content)
+	text := string(files[0].Content)
+	if strings.Count(text, published) != 1 {
+		t.Fatalf("%s does not publish %s:\n%s", files[0].Path, published, text)
 	}
-	text := strings.Replace(string(content), published, fmt.Sprintf(`"127.0.0.1:%d:8500"`, d.api), 1)
+	text = strings.Replace(text, published, fmt.Sprintf(`"127.0.0.1:%d:8500"`, d.api), 1)
 	if err := os.WriteFile(d.file(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (d *deployment) file() string {
-	return filepath.Join(d.folder, "shop", "deploy", "compose", "compose.yaml")
-}
+func (d *deployment) file() string { return filepath.Join(d.folder, "compose.yaml") }
 
 func (d *deployment) compose(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.program, append([]string{"--project-name", d.project, "--file", d.file()}, args...)...)

@@ -265,3 +265,12 @@ func TestWriteStaysInside(t *testing.T) {
 		t.Errorf("outside there are %v, %v", there, err)
 	}
 }
+
+// TestOneConsul holds that new projects try themselves with the Consul that they are deployed with.
+func TestOneConsul(t *testing.T) {
+	t.Parallel()
+	template := content(t, "../scaffold/templates/service", "compose.yaml.tmpl")
+	if !strings.Contains(template, "image: "+deploy.ConsulImage+"\n") {
+		t.Errorf("the compose.yaml of new projects has another Consul than %s", deploy.ConsulImage)
+	}
+}

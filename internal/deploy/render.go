@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"path"
 	"slices"
 	"strconv"
@@ -67,8 +66,8 @@ type made struct {
 	data       any
 }
 
-// part is one service within the whole.
-type part struct {
+// Part is one service within the whole.
+type Part struct {
 	*Service
 
 	Plan *Plan
@@ -86,14 +85,14 @@ func sources(target Target, p *Plan) []made {
 			list = append(list, made{"consul.yaml.tmpl", "consul.yaml", p})
 		}
 		for i := range p.Services {
-			list = append(list, made{"service.yaml.tmpl", p.Services[i].Name + ".yaml", part{&p.Services[i], p}})
+			list = append(list, made{"service.yaml.tmpl", p.Services[i].Name + ".yaml", Part{&p.Services[i], p}})
 		}
 	case Systemd:
 		if own {
 			list = append(list, made{"consul-server.service.tmpl", "consul-server.service", p}, made{"consul-agent.service.tmpl", "consul-agent.service", p})
 		}
 		for i := range p.Services {
-			s := part{&p.Services[i], p}
+			s := Part{&p.Services[i], p}
 			list = append(list, made{"unit.service.tmpl", s.Unit(), s})
 		}
 	}
@@ -214,7 +213,7 @@ func (s *Service) MemoryLimit() string {
 }
 
 // AllSecrets are those of the service and Consul's token.
-func (s part) AllSecrets() []Secret {
+func (s Part) AllSecrets() []Secret {
 	list := slices.Clone(s.Secrets)
 	if s.Plan.Consul.Token != "" && !slices.ContainsFunc(list, func(s Secret) bool { return s.Variable == tokenVariable }) {
 		list = append(list, Secret{tokenVariable, s.Plan.Consul.Token})
@@ -223,23 +222,23 @@ func (s part) AllSecrets() []Secret {
 }
 
 // tokenVariable is where the library reads the path of Consul's token from.
-const tokenVariable = "CONSUL_HTTP_TOKEN_FILE"
+const tokenVariable = "CONSUL_HTTP_TOKEN_FILE" //nolint:gosec // the name of a variable
 
 // FileSecrets are those that the program reads from a file.
-func (s part) FileSecrets() []Secret {
+func (s Part) FileSecrets() []Secret {
 	return slices.DeleteFunc(s.AllSecrets(), func(s Secret) bool { return !s.IsFile() })
 }
 
 // ValueSecrets are those that the program gets as the value of a variable.
-func (s part) ValueSecrets() []Secret {
+func (s Part) ValueSecrets() []Secret {
 	return slices.DeleteFunc(s.AllSecrets(), Secret.IsFile)
 }
 
 // Parts are the services with the whole that they belong to.
-func (p *Plan) Parts() []part {
-	parts := make([]part, len(p.Services))
+func (p *Plan) Parts() []Part {
+	parts := make([]Part, len(p.Services))
 	for i := range p.Services {
-		parts[i] = part{&p.Services[i], p}
+		parts[i] = Part{&p.Services[i], p}
 	}
 	return parts
 }
@@ -281,17 +280,6 @@ func (p *Plan) ConsulConfig() *Secret {
 	return &Secret{"", p.Consul.Config}
 }
 
-// ConsulHost and ConsulPort are the parts of Address.
-func (c Consul) ConsulHost() string {
-	host, _, _ := net.SplitHostPort(c.Address) // checked where it has been read
-	return host
-}
-
-// Exposed reports whether any service is called from outside.
-func (p *Plan) Exposed() bool {
-	return slices.ContainsFunc(p.Services, func(s Service) bool { return s.Expose != 0 })
-}
-
 // Instances are the names of a service's instances on one host.
 func (s *Service) Instances() []Instance {
 	list := make([]Instance, s.Replicas)
@@ -314,7 +302,7 @@ type Instance struct {
 }
 
 // Awaited are the instances that an instance of the service is started after.
-func (s part) Awaited() []Awaited {
+func (s Part) Awaited() []Awaited {
 	var list []Awaited
 	for _, name := range s.After {
 		for i := range s.Plan.Services {
@@ -358,7 +346,7 @@ func (s *Service) Units() []string {
 }
 
 // AfterUnits are the units that a service's instances are started after.
-func (s part) AfterUnits() []string {
+func (s Part) AfterUnits() []string {
 	var list []string
 	for _, name := range s.After {
 		for i := range s.Plan.Services {

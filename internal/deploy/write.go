@@ -139,7 +139,7 @@ func (t *transaction) replace(name string, content []byte) error {
 		return cause(err)
 	}
 	temp := filepath.Join(filepath.Dir(name), ".panda-"+rand.Text())
-	if err := os.WriteFile(temp, content, fileMode); err != nil { //nolint:gosec // others may read it, as they may what git checks out
+	if err := os.WriteFile(temp, content, fileMode); err != nil {
 		_ = os.Remove(temp)
 		return cause(err)
 	}

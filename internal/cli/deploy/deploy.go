@@ -135,7 +135,7 @@ func run(ctx context.Context, env *command.Env, o options, args []string) error 
 		return err
 	}
 	if o.output == "-" {
-		return print(env, files)
+		return show(env, files)
 	}
 	output := absolute(env.Dir, o.output)
 	if o.output == "" {
@@ -159,8 +159,8 @@ func absolute(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// print writes what is applied, and no page for people: several YAML documents can be handed on as one.
-func print(env *command.Env, files []deploy.File) error {
+// show prints what is applied, and no page for people: several YAML documents can be handed on as one.
+func show(env *command.Env, files []deploy.File) error {
 	var out strings.Builder
 	printed := 0
 	for _, f := range files {
