@@ -16,6 +16,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/clustercmd"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
+	"github.com/pandakit/panda/internal/cli/deploy"
 	"github.com/pandakit/panda/internal/cli/describe"
 	"github.com/pandakit/panda/internal/cli/docs"
 	"github.com/pandakit/panda/internal/cli/doctor"
@@ -50,6 +51,7 @@ func commands(env *command.Env) []*cobra.Command {
 		call.New(env),
 		clustercmd.New(env),
 		consulcmd.New(env),
+		deploy.New(env),
 		describe.New(env),
 		docs.New(env),
 		doctor.New(env),

@@ -1,6 +1,5 @@
-// Package config reads panda.yaml, the optional file that says how the services of a folder are run and what is
-// made of its .proto files. It
-// never looks for services, starts none, and reads no other file.
+// Package config reads panda.yaml, the optional file that says how the services of a folder are run and deployed, and
+// what is made of its .proto files. It never looks for services, starts none, and reads no other file.
 //
 //	services:
 //	  hello:
@@ -9,6 +8,13 @@
 //	    env: {LANG: zh_CN}    # added to the environment of panda
 //	    args: [-v]            # arguments of the program
 //	    after: [migrate]      # started once these are ready
+//	    image: hello:1.4      # of panda deploy, with a tag or digest; default: deploy.registry/NAME with --tag
+//	    limits: {cpu: 0.5, memory: 256MiB} # processors, 0.01 to 256; MiB or GiB, 16MiB to 1024GiB; default: none
+//	    secrets: {DB_PASSWORD: db/password} # variable: name of a secret, and of a key in it; never the value itself.
+//	                          # A variable whose name ends in _FILE gets the path of a file with the value.
+//	    drain: 30s            # the most that a call may take that runs when an instance is stopped: 0s to 1h, what
+//	                          # WithDrainTimeout says in the service's code; default 30s, as there
+//	    expose: 8080          # port on which clients outside reach it; of several instances on one host it is the first's
 //	  migrate:
 //	    oneshot: true         # does its work and exits with 0; ready then
 //	proto:                    # of panda gen, lint and breaking; all of it may be left out
@@ -19,6 +25,15 @@
 //	    - {plugin: es, out: web/gen, options: [target=ts]}
 //	  lint: {disable: [COMMENTS]}
 //	  breaking: {ignore: [proto/draft]}
+//	deploy:                   # of panda deploy; all of it may be left out
+//	  registry: example.com/team # where images without an image above are, with --tag
+//	  consul:
+//	    image: hashicorp/consul:2.0.4
+//	    servers: 3            # 1, 3 or 5; default 3
+//	    datacenter: dc1       # default dc1
+//	    address: 10.0.0.5:8500 # of one that is there already, and then none is deployed
+//	    token: consul-token   # secret: the ACL token of the services
+//	    config: consul-config # secret: a piece of Consul's configuration in HCL for every agent, such as encrypt and acl
 //
 // Reading is strict: a key that is not one of these, or a value of another type, is an error that names
 // its line and column. Anchors, aliases and tags are refused, since no one reads a file of this size faster with them.
@@ -35,6 +50,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Name is what the file is called.
@@ -65,7 +81,8 @@ func (e *Error) Error() string {
 type File struct {
 	Name     string // as given to Parse
 	Services []Service
-	Proto    *Proto // nil when the file has no such key
+	Proto    *Proto  // nil when the file has no such key
+	Deploy   *Deploy // nil when the file has no such key
 }
 
 // Service is one entry below services, in the order of the file.
@@ -77,6 +94,13 @@ type Service struct {
 	Args     []string
 	After    []Reference
 	Oneshot  bool
+
+	// Of panda deploy.
+	Image   string // with a tag or digest; "" when left out
+	Limits  Limits
+	Secrets []Secret       // in the order of the file
+	Drain   *time.Duration // nil when left out
+	Expose  int            // 0 when left out
 
 	Pos     Pos // of the name
 	PathPos Pos // of the path, or of the name when there is none

@@ -58,7 +58,7 @@ func TestParseNamesThePlaceOfWhatIsWrong(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"unknown key of the file", "service:\n  a: {}\n", `1:1: unknown key "service"; near: services`},
 		{"unknown key of a service", "services:\n  a:\n    replica: 3\n", `3:5: unknown key "replica"; near: replicas`},
-		{"unlike any key", "services: {a: {qqq: 1}}\n", `1:16: unknown key "qqq"; known: path, replicas, env, args, after, oneshot`},
+		{"unlike any key", "services: {a: {qqq: 1}}\n", `1:16: unknown key "qqq"; known: path, replicas, env, args, after, oneshot, image, limits, secrets, drain, expose`},
 		{"list of services", "services: [a, b]\n", "1:11: services is a list, want a mapping (key: value)"},
 		{"file is a text", "hello\n", "1:1: the file is a text, want a mapping"},
 		{"service is a text", "services:\n  a: ./a\n", "2:6: service a is a text, want a mapping"},
@@ -169,7 +169,7 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, config.Name), []byte("nope: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := "read " + filepath.Join("shown", config.Name) + `:1:1: unknown key "nope"; known: services, proto`
+	want := "read " + filepath.Join("shown", config.Name) + `:1:1: unknown key "nope"; known: services, proto, deploy`
 	if _, err := config.Read(folder, "shown"); err == nil || err.Error() != want {
 		t.Errorf("Read: %v, want %s", err, want)
 	}

@@ -19,8 +19,10 @@ import (
 
 // The keys, in the order in which people write them.
 var (
-	fileKeys    = []string{"services", "proto"}                                   //nolint:gochecknoglobals // constant
-	serviceKeys = []string{"path", "replicas", "env", "args", "after", "oneshot"} //nolint:gochecknoglobals // constant
+	fileKeys    = []string{"services", "proto", "deploy"} //nolint:gochecknoglobals // constant
+	serviceKeys = []string{                               //nolint:gochecknoglobals // constant
+		"path", "replicas", "env", "args", "after", "oneshot", "image", "limits", "secrets", "drain", "expose",
+	}
 )
 
 // maxDepth bounds brackets within brackets, and list markers on one line: a valid file needs four, and the
@@ -100,6 +102,8 @@ func (p parse) file(node ast.Node) error {
 		switch {
 		case key == "proto":
 			return p.proto(at, value)
+		case key == "deploy":
+			return p.deploy(value)
 		case key != "services":
 			return p.unknownKey(at, key, fileKeys)
 		case isEmpty(value):
@@ -124,6 +128,9 @@ func (p parse) service(name string, at Pos, node ast.Node) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := p.checkSecrets(&s); err != nil {
+		return err
 	}
 	if s.Replicas > 1 && FixedPort(s.Env) {
 		return p.Errorf(at, "service %s: PANDA_ADDR %q is one port, which %d replicas cannot share",
@@ -155,7 +162,7 @@ func (p parse) setting(s *Service, key string, at Pos, value ast.Node) (err erro
 	case "oneshot":
 		s.Oneshot, err = p.boolean(value, "oneshot")
 	default:
-		err = p.unknownKey(at, key, serviceKeys)
+		err = p.deployed(s, key, at, value)
 	}
 	return err
 }
