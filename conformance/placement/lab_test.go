@@ -107,6 +107,7 @@ func (l *lab) createAgent(t *testing.T, name string, arguments []string, flags .
 	program := append([]string{
 		image, "agent", `-bind={{ GetInterfaceIP "eth0" }}`, "-disable-host-node-id", "-log-level=warn", "-node=" + name, "-dns-port=-1",
 		"-hcl=performance { raft_multiplier = 1 }",
+		`-hcl=gossip_lan { probe_interval = "200ms" probe_timeout = "100ms" suspicion_mult = 1 }`,
 	}, flags...)
 	return l.createOf(t, name, arguments, program...)
 }

@@ -33,6 +33,7 @@ func TestPlacement(t *testing.T) {
 	t.Run("published port", func(t *testing.T) { t.Parallel(); c.published(t) })
 	t.Run("beside an agent", func(t *testing.T) { t.Parallel(); c.besideAgent(t) })
 	t.Run("made anew", func(t *testing.T) { t.Parallel(); c.madeAnew(t) })
+	t.Run("left behind", func(t *testing.T) { t.Parallel(); c.prune(t) })
 	t.Run("two of one name", func(t *testing.T) { t.Parallel(); c.twins(t) })
 }
 
