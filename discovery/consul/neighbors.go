@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -22,47 +23,45 @@ const knockTimeout = time.Second
 // and port have left behind, which the caller removes once the instance is registered. An agent that answers but does
 // not tell is taken for one that has nothing: looking is no condition for registering.
 func (n *announcer) settle(ctx context.Context) (leftovers []string, err *failure) {
-	holder, err := n.holder(ctx)
+	filter := atAddress(n.wanted.Address, n.wanted.Port)
+	if id := quoted(n.wanted.ID); id != "" {
+		filter = "ID == " + id + " or " + filter
+	}
+	found, err := n.neighbors(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
-	if holder != nil && !n.sameAddress(holder) && n.alive(ctx, holder) {
+	if holder := found[n.wanted.ID]; holder != nil && !n.sameAddress(holder) && n.alive(ctx, holder) {
 		n.rename(holder)
 	}
-	if !n.a.OwnAddress {
-		return nil, nil
-	}
-	neighbors, err := n.registeredAt(ctx, n.wanted.Address, n.wanted.Port)
-	if err != nil {
-		return nil, err
-	}
-	for id, neighbor := range neighbors {
-		if id != n.wanted.ID && n.announcedByPanda(ctx, neighbor) {
+	for id, neighbor := range found {
+		if n.a.OwnAddress && neighbor != nil && id != n.wanted.ID && n.sameAddress(neighbor) && n.announcedByPanda(ctx, neighbor) {
 			leftovers = append(leftovers, id)
 		}
 	}
 	return leftovers, nil
 }
 
-// holder returns what the agent has under the instance's ID, or nil.
-func (n *announcer) holder(ctx context.Context) (*api.AgentService, *failure) {
-	seen, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (*api.AgentService, error) {
-		return a.instance(ctx, n.wanted.ID)
+// neighbors returns the agent's own instances that a filter selects, by ID; all of them at an agent that is older than filters.
+func (n *announcer) neighbors(ctx context.Context, filter string) (map[string]*api.AgentService, *failure) {
+	found, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (map[string]*api.AgentService, error) {
+		return a.localInstances(ctx, filter)
 	})
-	return seen, unlessAnswered(err)
+	return found, unlessAnswered(err)
 }
 
-// registeredAt returns what the agent has registered for an address and port, by ID.
-func (n *announcer) registeredAt(ctx context.Context, address string, port int) (map[string]*api.AgentService, *failure) {
-	found, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (map[string]*api.AgentService, error) {
-		return a.localInstances(ctx, fmt.Sprintf("Address == %q and Port == %d", address, port))
-	})
-	for id, service := range found { // an agent that is older than filters answers with everything
-		if service == nil || service.Address != address || service.Port != port {
-			delete(found, id)
+func atAddress(address string, port int) string {
+	return fmt.Sprintf("(Address == %q and Port == %d)", address, port)
+}
+
+// quoted writes text as a filter has it, which knows no escapes; nothing where it has both kinds of quotes.
+func quoted(text string) string {
+	for _, quote := range []string{"`", `"`} {
+		if !strings.Contains(text, quote) {
+			return quote + text + quote
 		}
 	}
-	return found, unlessAnswered(err)
+	return ""
 }
 
 // unlessAnswered drops the failure of an agent that has answered.
@@ -87,9 +86,11 @@ func (n *announcer) alive(ctx context.Context, other *api.AgentService) bool {
 			return false
 		}
 	}
-	neighbors, err := n.registeredAt(ctx, other.Address, other.Port)
-	if err == nil && len(neighbors) > 1 {
-		return false
+	neighbors, _ := n.neighbors(ctx, atAddress(other.Address, other.Port)) // without an answer the address has to tell
+	for id, neighbor := range neighbors {
+		if id != other.ID && neighbor != nil && neighbor.Address == other.Address && neighbor.Port == other.Port {
+			return false
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, knockTimeout)
 	defer cancel()
