@@ -37,7 +37,7 @@ die() {
 
 # run shows a command, and runs it.
 run() {
-	printf '$ %s\n' "$*"
+	printf '$ %s\n' "${*//"${panda:-panda}"/panda}"
 	"$@"
 }
 
