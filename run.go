@@ -164,7 +164,7 @@ func (s *Service) announce(ctx context.Context, server *server, registry discove
 		reached, err = place.await(ctx, func(err error) { presence.observe(discovery.Event{Kind: discovery.Failed, Err: err}) })
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the service ends, and was never registered
 		case err != nil:
 			return err
 		}

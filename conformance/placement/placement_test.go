@@ -13,6 +13,7 @@ import (
 
 // TestPlacement starts a service that is on two networks before there is a registry; the other cases share that.
 func TestPlacement(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	early := l.create(t, "early", "--network", l.front, "--env", "CONSUL_HTTP_ADDR="+image+"-server:8500", "--env", "PANDA_INSTANCE=early", "--env", "PANDA_ADDR=:"+port)
 	l.engine.Run(t, "network", "connect", l.back, early.name)
@@ -73,7 +74,7 @@ func (c *cases) published(t *testing.T) {
 // besideAgent is a pod: an agent that is asked on loopback, or by a socket, though callers are elsewhere.
 func (c *cases) besideAgent(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.Chmod(folder, 0o777); err != nil { //nolint:gosec // for a socket that containers share
+	if err := os.Chmod(folder, 0o777); err != nil { // for a socket that containers share
 		t.Fatal(err)
 	}
 	shared := []string{"--volume", folder + ":/run/consul"}

@@ -53,7 +53,7 @@ func run(ctx context.Context, callers int, every time.Duration) error {
 	}
 	defer conn.Close()
 	rpc := panda.DialRPC("panda")
-	defer rpc.Close()
+	defer func() { _ = rpc.Close() }() // the calls are over
 	counts := []*count{
 		{name: "hello over gRPC", call: greet(hellopb.NewHelloServiceClient(conn))},
 		{name: "panda over net/rpc", call: add(rpc)},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +72,7 @@ func (p *pruner) look(ctx context.Context, service string) ([]*leftover, error) 
 	names := []string{service}
 	if service == "" {
 		var all map[string][]string
-		if err := p.get(ctx, "/v1/catalog/services", nil, &all); err != nil {
+		if err := p.get(ctx, "/v1/catalog/services", &all); err != nil {
 			return nil, fmt.Errorf("list services: %w", err)
 		}
 		names = slices.Sorted(maps.Keys(all))
@@ -107,7 +106,7 @@ func (p *pruner) lookAt(ctx context.Context, names []string) ([]*leftover, error
 			continue
 		}
 		var entries []entry
-		if err := p.get(ctx, "/v1/health/service/"+name, nil, &entries); err != nil {
+		if err := p.get(ctx, "/v1/health/service/"+name, &entries); err != nil {
 			return nil, fmt.Errorf("look up service %q: %w", name, err)
 		}
 		for i := range entries {
@@ -181,15 +180,15 @@ func describe(err error) string {
 	return err.Error()
 }
 
-func (p *pruner) get(ctx context.Context, path string, query url.Values, answer any) error {
-	return get(ctx, p.agent, path, query, answer)
+func (p *pruner) get(ctx context.Context, path string, answer any) error {
+	return get(ctx, p.agent, path, answer)
 }
 
 // get bounds a question to an agent as all questions to the registry are.
-func get(ctx context.Context, agent *agentapi.Agent, path string, query url.Values, answer any) error {
+func get(ctx context.Context, agent *agentapi.Agent, path string, answer any) error {
 	bounded, cancel := context.WithTimeout(ctx, command.RegistryTimeout)
 	defer cancel()
-	err := agent.Get(bounded, path, query, answer)
+	err := agent.Get(bounded, path, nil, answer)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
 		return command.AdviseRegistry(fmt.Errorf("%s did not answer within %v", agent, command.RegistryTimeout))
 	}

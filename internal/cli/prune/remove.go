@@ -42,11 +42,11 @@ func (p *pruner) plan(ctx context.Context, found []*leftover) error {
 		return nil
 	}
 	var own self
-	if err := p.get(ctx, "/v1/agent/self", nil, &own); err != nil {
+	if err := p.get(ctx, "/v1/agent/self", &own); err != nil {
 		return fmt.Errorf("ask %s for its node: %w", p.agent, err)
 	}
 	var members []member
-	if err := p.get(ctx, "/v1/agent/members", nil, &members); err != nil {
+	if err := p.get(ctx, "/v1/agent/members", &members); err != nil {
 		return fmt.Errorf("ask %s for the members of its cluster: %w", p.agent, err)
 	}
 	byName := make(map[string]member, len(members))
@@ -91,7 +91,7 @@ func (p *pruner) ownerOf(ctx context.Context, node, own string, m member, isMemb
 	}
 	agent := p.agent.At(m.Addr)
 	var there self
-	err := get(ctx, agent, "/v1/agent/self", nil, &there)
+	err := get(ctx, agent, "/v1/agent/self", &there)
 	switch {
 	case err != nil:
 		return owner{kept: fmt.Sprintf("its agent at %s cannot be asked from here (%s); run \"panda prune\" on %s", agent, reason(err), node)}
