@@ -30,6 +30,7 @@ func (c *serviceConfig) readEnvironment() error {
 	c.address = cmp.Or(os.Getenv("PANDA_ADDR"), c.address)
 	c.advertise = cmp.Or(os.Getenv("PANDA_ADVERTISE"), c.advertise)
 	c.instanceID = cmp.Or(os.Getenv("PANDA_INSTANCE"), c.instanceID)
+	c.containerName = containerName(os.Getenv)
 	if text := os.Getenv("PANDA_WEIGHT"); text != "" {
 		weight, err := strconv.Atoi(text)
 		if err != nil || weight < 1 || weight > maxWeight {

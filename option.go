@@ -39,14 +39,16 @@ type serviceConfig struct {
 	address    string
 	advertise  string
 	instanceID string
-	tags       []string
-	meta       map[string]string
-	ttl        time.Duration
-	weight     int
-	leaveDelay time.Duration
-	drain      time.Duration
-	grpc       []grpc.ServerOption
-	reflection bool
+	// containerName is what the container that the process runs in is called; empty outside, and without a name of its own.
+	containerName string
+	tags          []string
+	meta          map[string]string
+	ttl           time.Duration
+	leaveDelay    time.Duration
+	drain         time.Duration
+	grpc          []grpc.ServerOption
+	reflection    bool
+	weight        int
 	// unregistered is set by the environment alone: the service serves, and nobody finds it.
 	unregistered bool
 }
@@ -119,8 +121,9 @@ func WithVersion(version string) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.meta["version"] = version })
 }
 
-// WithAddress sets the address to listen on, host:port; port 0 takes a free one. The default is a free
-// port on loopback when the registry is on loopback, else on every interface. PANDA_ADDR wins over it.
+// WithAddress sets the address to listen on, host:port; port 0 takes a free one. The default is a free port on every
+// interface, but on loopback where no caller is on another machine: the registry is asked on loopback, and its agent's
+// own address is loopback too. PANDA_ADDR wins over it.
 func WithAddress(address string) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.address = address })
 }
@@ -131,9 +134,10 @@ func WithAdvertise(address string) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.advertise = address })
 }
 
-// WithInstanceID sets the ID under which the instance registers; the default, service-host-port, is the
-// same when the process comes back on the same port. Two live instances must not share one.
-// PANDA_INSTANCE wins over it.
+// WithInstanceID sets the ID under which the instance registers. A process that comes back under the same one replaces what
+// an earlier one left behind. The default is service-host-port, with the host name in place of the host in a container
+// that was given a name. Two live instances must not share one: the later registers under service-host-port then, and
+// logs a warning. PANDA_INSTANCE wins over it.
 func WithInstanceID(id string) ServiceOption {
 	return serviceOption(func(c *serviceConfig) { c.instanceID = id })
 }

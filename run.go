@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -58,31 +56,36 @@ func (s *Service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	hosts, local := registryHosts(registry)
-	listener, err := listen(ctx, s.config.address, local)
+	place := newLocator(ctx, registry, s.config.address, s.config.advertise)
+	listener, err := listen(ctx, s.config.address, place.where.loopback)
 	if err != nil {
 		return err
 	}
-	address, err := listenAddress(listener)
-	if err != nil {
+	if place.listens, err = listenAddress(listener); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	reached, err := chooseAdvertised(address, s.config.advertise, hosts, local, machine())
-	if err != nil {
+	reached, err := place.find(ctx)
+	if _, undecided := errors.AsType[*undecidedError](err); err != nil && !undecided {
 		return errors.Join(err, listener.Close())
 	}
-	server, err := s.newServer(listener)
-	if err != nil {
-		return errors.Join(err, listener.Close())
+	server, serverErr := s.newServer(listener)
+	if serverErr != nil {
+		return errors.Join(serverErr, listener.Close())
 	}
-	s.config.logger.Info("service listens", "service", s.name, "address", listener.Addr().String(),
-		"advertised", net.JoinHostPort(reached.host, strconv.Itoa(reached.port)), "because", reached.reason)
-	return s.serve(ctx, server, registry, s.instance(reached))
+	if err != nil {
+		s.config.logger.Info("service listens; what it advertises is decided once the registry answers", "service", s.name,
+			"address", listener.Addr().String(), "because", err)
+	} else {
+		s.config.logger.Info("service listens", "service", s.name, "address", listener.Addr().String(),
+			"advertised", reached.String(), "because", reached.reason)
+		place.decided = reached
+	}
+	return s.serve(ctx, server, registry, place)
 }
 
-func listen(ctx context.Context, address string, registryOnLoopback bool) (net.Listener, error) {
+func listen(ctx context.Context, address string, noOtherMachine bool) (net.Listener, error) {
 	if address == "" {
-		address = defaultAddress(registryOnLoopback)
+		address = defaultAddress(noOtherMachine)
 	}
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -107,9 +110,7 @@ func listenAddress(l net.Listener) (netip.AddrPort, error) {
 func (s *Service) instance(reached advertised) discovery.Instance {
 	id := s.config.instanceID
 	if id == "" {
-		// The same for every process that comes back on this address, so that it replaces what an
-		// earlier one left behind.
-		id = strings.Join([]string{s.name, reached.host, strconv.Itoa(reached.port)}, "-")
+		id = instanceID(s.name, reached, s.config.containerName)
 	}
 	return discovery.Instance{
 		ID: id, Service: s.name, Address: reached.host, Port: reached.port,
@@ -118,7 +119,7 @@ func (s *Service) instance(reached advertised) discovery.Instance {
 }
 
 // serve runs the parts of the service until ctx is done or one of them fails, then drains.
-func (s *Service) serve(ctx context.Context, server *server, registry discovery.Registry, instance discovery.Instance) error {
+func (s *Service) serve(ctx context.Context, server *server, registry discovery.Registry, place *locator) error {
 	if s.config.unregistered {
 		s.config.logger.Info("service is not registered, as PANDA_REGISTER says; nobody finds it by its name", "service", s.name)
 		registry = unannounced{registry}
@@ -130,11 +131,7 @@ func (s *Service) serve(ctx context.Context, server *server, registry discovery.
 	defer leave()
 	presence := &presence{service: s.name, registry: registry.String(), logger: s.config.logger}
 	left := make(chan error, 1)
-	go func() {
-		left <- registry.Announce(announcing, discovery.Announcement{
-			Instance: instance, TTL: s.config.ttl, Health: server.healthStatus, Observe: presence.observe,
-		})
-	}()
+	go func() { left <- s.announce(announcing, server, registry, place, presence) }()
 
 	var failure error
 	select {
@@ -157,6 +154,31 @@ func (s *Service) serve(ctx context.Context, server *server, registry discovery.
 		}
 	}
 	return errors.Join(failure, server.drain(s.config.drain)) //nolint:contextcheck // ctx is done: the drain has its own
+}
+
+// announce keeps the instance registered until ctx is done, from when its address is known.
+func (s *Service) announce(ctx context.Context, server *server, registry discovery.Registry, place *locator, presence *presence) error {
+	reached := place.decided
+	if reached.host == "" {
+		var err error
+		reached, err = place.await(ctx, func(err error) { presence.observe(discovery.Event{Kind: discovery.Failed, Err: err}) })
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the service ends, and was never registered
+		case err != nil:
+			return err
+		}
+		if reached.port == 0 {
+			if reached.port, err = server.also(ctx, reached.host); err != nil {
+				return err
+			}
+		}
+		s.config.logger.Info("service is reached by others", "service", s.name, "advertised", reached.String(), "because", reached.reason)
+	}
+	return registry.Announce(ctx, discovery.Announcement{ //nolint:wrapcheck // it says all there is to say
+		Instance: s.instance(reached), TTL: s.config.ttl, Health: server.healthStatus, Observe: presence.observe,
+		OwnAddress: s.config.advertise == "",
+	})
 }
 
 // unannounced is a registry that knows nothing of the service.
@@ -183,6 +205,8 @@ func (p *presence) observe(event discovery.Event) {
 		p.registered.Store(true)
 		p.lastError = ""
 		p.logger.Info("service registered", "service", p.service, "registry", p.registry)
+	case discovery.Renamed:
+		p.logger.Warn("instance registers under another ID", "service", p.service, "registry", p.registry, "because", event.Err)
 	case discovery.Lost:
 		p.logger.Warn("registry has lost the instance; registering it again", "service", p.service, "registry", p.registry, "reason", event.Err)
 	case discovery.Failed:

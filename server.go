@@ -38,7 +38,8 @@ const (
 // server is the running part of a service: one port, and behind it a server per protocol.
 type server struct {
 	logger  *slog.Logger
-	port    *oneport.Port
+	ports   []*oneport.Port // one, and another where it turned out late that callers are elsewhere
+	failed  chan error
 	grpc    *grpc.Server
 	http    *http.Server
 	rpc     *netrpc.Server
@@ -61,7 +62,8 @@ func (s *Service) newServer(listener net.Listener) (*server, error) {
 	logger := s.config.logger
 	server := &server{
 		logger: logger,
-		port:   oneport.New(listener, oneport.Options{Logger: logger}),
+		ports:  []*oneport.Port{oneport.New(listener, oneport.Options{Logger: logger})},
+		failed: make(chan error, 2*3), // what each port and protocol can tell at most
 		rpc:    rpc,
 		health: newDrainingHealth(),
 		http: &http.Server{
@@ -136,18 +138,37 @@ func (s *Service) newMux(measured *metrics.Registry, rpc http.Handler) (handler 
 
 // start serves every protocol. The channel gives the first failure of one of them.
 func (s *server) start() <-chan error {
-	failed := make(chan error, 3)
+	s.serve(s.ports[0])
+	return s.failed
+}
+
+func (s *server) serve(port *oneport.Port) {
 	serve := func(what string, run func() error) {
 		s.running.Go(func() {
 			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, grpc.ErrServerStopped) {
-				failed <- fmt.Errorf("serve %s: %w", what, err)
+				s.failed <- fmt.Errorf("serve %s: %w", what, err)
 			}
 		})
 	}
-	serve("connections", s.port.Serve)
-	serve("gRPC", func() error { return s.grpc.Serve(s.port.GRPC()) })
-	serve("HTTP", func() error { return s.http.Serve(s.port.HTTP()) })
-	return failed
+	serve("connections", port.Serve)
+	serve("gRPC", func() error { return s.grpc.Serve(port.GRPC()) })
+	serve("HTTP", func() error { return s.http.Serve(port.HTTP()) })
+}
+
+// also serves on a free port of another address, which it returns. It is called once, before drain.
+func (s *server) also(ctx context.Context, host string) (int, error) {
+	listener, err := listen(ctx, net.JoinHostPort(host, "0"), false)
+	if err != nil {
+		return 0, err
+	}
+	address, err := listenAddress(listener)
+	if err != nil {
+		return 0, errors.Join(err, listener.Close())
+	}
+	port := oneport.New(listener, oneport.Options{Logger: s.logger})
+	s.ports = append(s.ports, port)
+	s.serve(port)
+	return int(address.Port()), nil
 }
 
 // setServing sets what the health service answers, for the server as a whole and for each gRPC service.
@@ -184,7 +205,10 @@ func (s *server) drain(timeout time.Duration) error {
 		}
 	})
 	draining.Go(func() { cut[2] = s.rpc.Drain(ctx) })
-	err := s.port.Close()
+	var err error
+	for _, port := range s.ports {
+		err = errors.Join(err, port.Close())
+	}
 	draining.Wait()
 	s.running.Wait()
 	for i, protocol := range []string{"gRPC", "HTTP", "net/rpc"} {

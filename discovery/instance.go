@@ -64,6 +64,12 @@ type Instance struct {
 // Endpoint returns host:port, with brackets around an IPv6 address.
 func (i *Instance) Endpoint() string { return net.JoinHostPort(i.Address, strconv.Itoa(i.Port)) }
 
+// AddressID returns the ID of an instance that is known by nothing but its address: service-host-port. A process that comes
+// back on the same address has the same.
+func AddressID(service, address string, port int) string {
+	return service + "-" + address + "-" + strconv.Itoa(port)
+}
+
 // Status returns the worst status of the instance's checks, [Passing] when it has none.
 func (i *Instance) Status() Status {
 	worst := Passing

@@ -52,6 +52,10 @@ type Announcement struct {
 	// DeregisterAfter is how long the instance may stay critical before the registry forgets it:
 	// 1 min when zero; Consul takes nothing shorter.
 	DeregisterAfter time.Duration
+	// OwnAddress says that the instance's address and port lead to this process and to no other. What else the registry
+	// has there, from an earlier process that had the same address, is then a leftover, and may be removed at the first
+	// registration. It must not be set where several instances share an address: behind NAT or a load balancer.
+	OwnAddress bool
 	// LeaveTimeout bounds the removal at the end: 5 s when zero.
 	LeaveTimeout time.Duration
 
@@ -73,12 +77,13 @@ const (
 	Registered EventKind = iota // the registry has taken the instance, for the first time or anew
 	Lost                        // the registry answers, but has forgotten or changed the instance; it is being registered anew
 	Failed                      // the registry could not be reached, or refused; it is being retried
+	Renamed                     // another live instance has the ID; this one is registered under that of AddressID instead
 )
 
 // Event is one step in the life of an announcement.
 type Event struct {
 	Kind EventKind
-	Err  error // for Failed, and for Lost where there is a reason
+	Err  error // for Failed and Renamed, and for Lost where there is a reason
 }
 
 // Snapshot is all that a registry knows of one service at one time.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"interrupt": interrupt,
 			"agent":     startAgent,
 			"serve":     serve,
+			"leftover":  leftover,
 			"listen":    listen,
 			"empties":   empties,
 			"watch":     watch,
@@ -163,6 +165,32 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Setenv("ADDR", address)
 	announce(ts, flags.Arg(0), address, *critical)
+}
+
+// leftover registers an instance that nobody keeps alive, as a process that was killed leaves it behind: critical, at an
+// address where nobody answers, or with -answers at one where somebody does: leftover [-answers] SERVICE ID.
+func leftover(ts *testscript.TestScript, _ bool, args []string) {
+	flags := flag.NewFlagSet("leftover", flag.ContinueOnError)
+	answers := flags.Bool("answers", false, "")
+	ts.Check(flags.Parse(args))
+	address, stop, err := rpccalltest.Serve(false)
+	ts.Check(err)
+	if *answers {
+		ts.Defer(stop)
+	} else {
+		stop()
+	}
+	host, port, err := net.SplitHostPort(address)
+	ts.Check(err)
+	body := fmt.Sprintf(`{"Name": %q, "ID": %q, "Address": %q, "Port": %s, "Check": {"TTL": "1h", "Status": "critical"}}`, flags.Arg(0), flags.Arg(1), host, port)
+	request, err := http.NewRequest(http.MethodPut, "http://"+ts.Getenv("CONSUL_HTTP_ADDR")+"/v1/agent/service/register", strings.NewReader(body)) //nolint:noctx // the agent is in this process
+	ts.Check(err)
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	ts.Check(response.Body.Close())
+	if response.StatusCode != http.StatusOK {
+		ts.Fatalf("register %s: %s", flags.Arg(1), response.Status)
+	}
 }
 
 func announce(ts *testscript.TestScript, service, address, critical string) {

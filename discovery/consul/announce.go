@@ -54,14 +54,22 @@ type announcer struct {
 	at     int         // the agent in use
 	placed []placement // what each agent has
 	waits  int         // rounds in a row in which no agent did what it was asked
+	taken  int         // how often another process has taken the ID over
 }
 
 // placement is what is known of the instance at one agent.
-type placement int
+type placement struct {
+	presence
+
+	id      string // under which the agent has it
+	settled bool   // what else the agent had at first has been looked at
+}
+
+type presence int
 
 const (
-	absent   placement = iota
-	possible           // it was asked to take the instance, and the answer was lost
+	absent   presence = iota
+	possible          // it was asked to take the instance, and the answer was lost
 	present
 )
 
@@ -129,12 +137,12 @@ func (n *announcer) round(ctx context.Context) time.Duration {
 }
 
 func (n *announcer) reconcile(ctx context.Context, status, output string) *failure {
-	if n.placed[n.at] == present {
+	if n.placed[n.at].presence == present {
 		lost, err := n.renew(ctx, status, output)
 		if err != nil || lost == "" {
 			return err
 		}
-		n.placed[n.at] = absent
+		n.placed[n.at].presence = absent
 		n.observe(discovery.Lost, errors.New(lost)) //nolint:err113 // for people
 	}
 	return n.register(ctx, status, output)
@@ -159,7 +167,19 @@ func (n *announcer) renew(ctx context.Context, status, output string) (lost stri
 	case renewed != nil: // to register it anew is the remedy, and no failure
 		return "the agent does not know the instance's check", nil //nolint:nilerr // see above
 	}
+	n.keepApart(ctx, seen)
 	return n.wanted.drift(seen), nil
+}
+
+// keepApart gives the instance another ID when another live process has registered under its own since. One that does not
+// answer has lost it by that, unless it took it more than once: then each of the two cannot reach the other.
+func (n *announcer) keepApart(ctx context.Context, seen *api.AgentService) {
+	if seen == nil || seen.Service == n.wanted.Name && n.sameAddress(seen) {
+		return
+	}
+	if n.taken++; n.taken > 1 || n.alive(ctx, seen) {
+		n.rename(seen)
+	}
 }
 
 // asError keeps a nil pointer from becoming an error that is not nil.
@@ -185,17 +205,25 @@ func (n *announcer) update(ctx context.Context, status, output string) *failure 
 
 // register makes the agent take the instance in its present health.
 func (n *announcer) register(ctx context.Context, status, output string) *failure {
+	var leftovers []string
+	if !n.placed[n.at].settled {
+		var err *failure
+		if leftovers, err = n.settle(ctx); err != nil {
+			return err
+		}
+	}
 	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (struct{}, error) {
 		return struct{}{}, a.register(ctx, n.wanted.inState(status))
 	})
 	if err != nil {
 		if !neverSent(err) {
-			n.placed[n.at] = possible
+			n.placed[n.at].presence, n.placed[n.at].id = possible, n.wanted.ID
 		}
 		return err
 	}
-	n.placed[n.at] = present
+	n.placed[n.at] = placement{presence: present, id: n.wanted.ID, settled: true}
 	n.observe(discovery.Registered, nil)
+	n.removeLeftovers(ctx, leftovers)
 	if output != "" {
 		_ = n.update(ctx, status, output) // a registration cannot carry it; the next renewal makes up for a loss
 	}
@@ -231,8 +259,8 @@ func (n *announcer) leave(ctx context.Context) error {
 	failures := make(outage, len(n.placed))
 	var removals sync.WaitGroup
 	for at, where := range n.placed {
-		if where != absent {
-			removals.Go(func() { failures[at] = n.remove(ctx, n.registry.agents[at]) })
+		if where.presence != absent {
+			removals.Go(func() { failures[at] = n.remove(ctx, n.registry.agents[at], where.id) })
 		}
 	}
 	removals.Wait()
@@ -246,11 +274,11 @@ func (n *announcer) leave(ctx context.Context) error {
 }
 
 // remove tries a few times: an agent that is just being restarted would keep the instance.
-func (n *announcer) remove(ctx context.Context, from *agent) (err *failure) {
+func (n *announcer) remove(ctx context.Context, from *agent, id string) (err *failure) {
 	delays := backoff.Policy{Base: leaveAttemptsBaseDelay, Max: time.Second, Factor: 2, Jitter: 0.2}
 	for attempt := range leaveAttempts {
 		_, err = ask(ctx, from, n.a.LeaveTimeout, func(ctx context.Context, a *agent) (struct{}, error) {
-			return struct{}{}, a.deregister(ctx, n.wanted.ID)
+			return struct{}{}, a.deregister(ctx, id)
 		})
 		if err == nil || answered(err, http.StatusNotFound) || strings.Contains(err.text, "nknown service") {
 			return nil

@@ -1,10 +1,12 @@
 package consul_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +95,7 @@ func (n *network) announce(r *consul.Registry, a discovery.Announcement) *announ
 	a.Observe = func(e discovery.Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		text := []string{"registered", "lost", "failed"}[e.Kind]
+		text := []string{"registered", "lost", "failed", "renamed"}[e.Kind]
 		if e.Err != nil {
 			text += ": " + e.Err.Error()
 		}
@@ -305,4 +307,186 @@ func TestAnnounceRemovesWhatItMayHaveRegistered(t *testing.T) {
 			t.Errorf("Announce returned %v and left the instance: %v", err, agent.has("orders-a"))
 		}
 	})
+}
+
+// agentView is what an agent says of its own services; a test fills it.
+type agentView struct {
+	*services
+
+	checks map[string]string // by ID: the output of the one check, critical if not empty
+	names  map[string]string // by ID: the check's name, that of Announce if empty
+}
+
+func (v *agentView) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	id := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	service := v.registered[id]
+	all := maps.Clone(v.registered)
+	output, name := v.checks[id], cmp.Or(v.names[id], "Service 'orders' TTL")
+	v.mu.Unlock()
+	var answer any
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/v1/agent/services"): // as an agent that is older than filters
+		answer = all
+	case strings.Contains(r.URL.Path, "/agent/health/service/id/") && service != nil:
+		status := "passing"
+		if output != "" {
+			status = "critical"
+		}
+		check := map[string]any{"CheckID": "service:" + id, "Name": name, "Type": "ttl", "Status": status, "Output": output}
+		answer = map[string]any{"AggregatedStatus": status, "Service": service, "Checks": []any{check}}
+	default:
+		v.services.ServeHTTP(w, r)
+		return
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		panic(err)
+	}
+}
+
+func registered(id, address string, port int) map[string]any {
+	return map[string]any{"ID": id, "Service": "orders", "Name": "orders", "Address": address, "Port": port}
+}
+
+func TestAnnounceFindsItsIDTaken(t *testing.T) {
+	t.Parallel()
+	const other, own = "10.0.0.9", "orders-127.0.0.1-8000"
+	live := func(http.ResponseWriter, *http.Request) {}
+	for name, c := range map[string]struct {
+		prepare func(*network, *agentView)
+		want    string // the ID under which the instance is registered
+	}{
+		"by a live instance":          {func(n *network, _ *agentView) { n.set(other+":80", live) }, own},
+		"by one that does not answer": {func(*network, *agentView) {}, "orders-a"},
+		"by one whose TTL has run out": {func(n *network, v *agentView) {
+			n.set(other+":80", live)
+			v.checks["orders-a"] = "TTL expired"
+		}, "orders-a"},
+		"by one whose address another has got": {func(n *network, v *agentView) {
+			n.set(other+":80", live)
+			v.registered["web"] = registered("web", other, 80)
+		}, "orders-a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n, agent := newNetwork(t), &agentView{newServices(), map[string]string{}, nil}
+				n.set(address, agent.ServeHTTP)
+				agent.registered["orders-a"] = registered("orders-a", other, 80)
+				c.prepare(n, agent)
+				a := n.announce(n.registry(single()), discovery.Announcement{Instance: orders()})
+				pass(10 * time.Second)
+				if at := agent.registered[c.want]["Address"]; at != "127.0.0.1" {
+					t.Errorf("%s is at %v, want 127.0.0.1; events %q", c.want, at, a.told())
+				}
+				renamed := strings.HasPrefix(a.told()[0], `renamed: ID "orders-a" belongs to a live instance of "orders" at 10.0.0.9:80;`)
+				if renamed != (c.want == own) {
+					t.Errorf("events are %q, want the first to tell of another ID: %v", a.told(), c.want == own)
+				}
+				a.cancel()
+				if err := <-a.ended; err != nil || agent.has(c.want) {
+					t.Errorf("Announce returned %v and left the instance: %v", err, agent.has(c.want))
+				}
+				if c.want == own && !agent.has("orders-a") {
+					t.Error("the other's instance was removed")
+				}
+			})
+		})
+	}
+}
+
+// Another process that takes the ID over, because it could not see this one, is left alone after the first time.
+func TestAnnounceGivesWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, agent := newNetwork(t), &agentView{newServices(), map[string]string{}, nil}
+		n.set(address, agent.ServeHTTP)
+		a := n.announce(n.registry(single()), discovery.Announcement{Instance: orders()})
+		for range 3 {
+			pass(6 * time.Second)
+			agent.mu.Lock()
+			agent.registered["orders-a"] = registered("orders-a", "10.0.0.9", 80)
+			agent.mu.Unlock()
+		}
+		pass(6 * time.Second)
+		if agent.registered["orders-a"]["Address"] != "10.0.0.9" || !agent.has("orders-127.0.0.1-8000") {
+			t.Errorf("the agent has %v, want the other as orders-a and this one under its address; events %q", agent.registered, a.told())
+		}
+		a.cancel()
+		<-a.ended
+	})
+}
+
+func TestAnnounceRemovesWhatWasLeftAtItsAddress(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		announced discovery.Announcement
+		checkName string
+		removed   bool
+	}{
+		"its own address":       {discovery.Announcement{Instance: orders(), OwnAddress: true}, "", true},
+		"an address of several": {discovery.Announcement{Instance: orders()}, "", false},
+		"defined by a person":   {discovery.Announcement{Instance: orders(), OwnAddress: true}, "Service 'orders' check", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n, agent := newNetwork(t), &agentView{newServices(), nil, map[string]string{"left": c.checkName}}
+				n.set(address, agent.ServeHTTP)
+				agent.registered["left"] = registered("left", "127.0.0.1", 8000)
+				agent.registered["beside"] = registered("beside", "127.0.0.1", 8001)
+				a := n.announce(n.registry(single()), c.announced)
+				pass(time.Second)
+				if agent.has("left") == c.removed || !agent.has("beside") || !agent.has("orders-a") {
+					t.Errorf("the agent has %v; want left removed: %v, and nothing else", agent.registered, c.removed)
+				}
+				a.cancel()
+				<-a.ended
+			})
+		})
+	}
+}
+
+func TestNode(t *testing.T) {
+	t.Parallel()
+	reply := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	for name, c := range map[string]struct {
+		self, peers http.HandlerFunc
+		want        string // or a part of the error after "error: "
+	}{
+		"told":            {reply(200, `{"Member": {"Addr": "10.0.0.3"}}`), reply(500, ""), "10.0.0.3"},
+		"refused":         {reply(403, "Permission denied"), reply(200, `["127.0.0.1:8300", "10.0.0.1:8300"]`), "10.0.0.1"},
+		"refused, laptop": {reply(403, "Permission denied"), reply(200, `["127.0.0.1:8300"]`), "127.0.0.1"},
+		"no leader":       {reply(403, "Permission denied"), reply(500, "No cluster leader"), "error: No cluster leader"},
+		"nothing":         {reply(200, `{}`), reply(200, `[]`), "error: neither its own address nor"},
+		"ill":             {reply(500, "disk full"), reply(200, `["10.0.0.1:8300"]`), "error: disk full"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := onSocket(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/v1/agent/self" {
+					c.self(w, r)
+					return
+				}
+				c.peers(w, r)
+			})
+			r, err := consul.New(consul.Config{Addresses: []string{url}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Node(t.Context())
+			if part, wrong := strings.CutPrefix(c.want, "error: "); wrong {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("got %q, %v; want an error with %q", got, err, part)
+				}
+			} else if err != nil || got != c.want {
+				t.Errorf("got %q, %v; want %q", got, err, c.want)
+			}
+		})
+	}
 }

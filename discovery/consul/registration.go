@@ -2,7 +2,6 @@ package consul
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"slices"
@@ -27,12 +26,14 @@ func newRegistration(a *discovery.Announcement) *registration {
 		Weights: &api.AgentWeights{Passing: max(i.Weight, 1), Warning: 1},
 		Check: &api.AgentServiceCheck{
 			CheckID:                        "service:" + i.ID,
-			Name:                           fmt.Sprintf("Service '%s' TTL", i.Service),
+			Name:                           checkName(i.Service),
 			TTL:                            a.TTL.String(),
 			DeregisterCriticalServiceAfter: a.DeregisterAfter.String(),
 		},
 	}}
 }
+
+func checkName(service string) string { return "Service '" + service + "' TTL" }
 
 // inState returns the registration to send while the instance's health is status.
 func (w *registration) inState(status string) *api.AgentServiceRegistration {

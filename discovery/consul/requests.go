@@ -18,7 +18,14 @@ type requests struct {
 	instances func(ctx context.Context, service, datacenter string, index uint64, wait time.Duration, latest bool) ([]*api.ServiceEntry, uint64, error)
 	services  func(ctx context.Context, datacenter string) (map[string][]string, error)
 	// instance asks for what the agent itself has registered.
-	instance   func(ctx context.Context, id string) (*api.AgentService, error)
+	instance func(ctx context.Context, id string) (*api.AgentService, error)
+	// localInstances asks for those that the agent itself has registered and that the expression selects.
+	localInstances func(ctx context.Context, filter string) (map[string]*api.AgentService, error)
+	// checks asks for the checks of one of them.
+	checks func(ctx context.Context, id string) (api.HealthChecks, error)
+	// self asks for the address that the agent's node has in its cluster, peers for those of the servers.
+	self       func(ctx context.Context) (string, error)
+	peers      func(ctx context.Context) ([]string, error)
 	register   func(ctx context.Context, r *api.AgentServiceRegistration) error
 	renew      func(ctx context.Context, checkID, output, status string) error
 	deregister func(ctx context.Context, id string) error
@@ -54,6 +61,20 @@ func newRequests(client *api.Client) requests {
 		instance: func(ctx context.Context, id string) (*api.AgentService, error) {
 			seen, _, err := client.Agent().Service(id, options(ctx))
 			return seen, err
+		},
+		localInstances: func(ctx context.Context, filter string) (map[string]*api.AgentService, error) {
+			return client.Agent().ServicesWithFilterOpts(filter, options(ctx))
+		},
+		checks: func(ctx context.Context, id string) (api.HealthChecks, error) {
+			_, info, err := client.Agent().AgentHealthServiceByIDOpts(id, options(ctx))
+			if err != nil || info == nil {
+				return nil, err
+			}
+			return info.Checks, nil
+		},
+		self: func(ctx context.Context) (string, error) { return askSelf(client, options(ctx)) },
+		peers: func(ctx context.Context) ([]string, error) {
+			return client.Status().PeersWithQueryOptions(options(ctx))
 		},
 		register: func(ctx context.Context, r *api.AgentServiceRegistration) error {
 			return client.Agent().ServiceRegisterOpts(r, api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx))

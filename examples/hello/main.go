@@ -11,6 +11,9 @@ import (
 	"github.com/pandakit/panda/examples/hellopb"
 )
 
+// version is registered with each instance; a release sets it: go build -ldflags=-X=main.version=1.1.0.
+var version = "1.0.0"
+
 type hello struct {
 	hellopb.UnimplementedHelloServiceServer
 }
@@ -24,7 +27,7 @@ func (hello) SayName(_ context.Context, in *hellopb.NameRequest) (*hellopb.NameR
 }
 
 func main() {
-	svc := panda.NewService("hello", panda.WithVersion("1.0.0"))
+	svc := panda.NewService("hello", panda.WithVersion(version))
 	hellopb.RegisterHelloServiceServer(svc, hello{})
 	if err := svc.Run(context.Background()); err != nil {
 		slog.Error("hello ends", "error", err)

@@ -30,6 +30,7 @@ import (
 	"github.com/pandakit/panda/internal/cli/logs"
 	"github.com/pandakit/panda/internal/cli/members"
 	"github.com/pandakit/panda/internal/cli/newcmd"
+	"github.com/pandakit/panda/internal/cli/prune"
 	"github.com/pandakit/panda/internal/cli/reload"
 	"github.com/pandakit/panda/internal/cli/restart"
 	"github.com/pandakit/panda/internal/cli/scale"
@@ -65,6 +66,7 @@ func commands(env *command.Env) []*cobra.Command {
 		logs.New(env),
 		members.New(env),
 		newcmd.New(env),
+		prune.New(env),
 		reload.New(env),
 		restart.New(env),
 		scale.New(env),

@@ -6,6 +6,7 @@ package agentapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -216,6 +217,22 @@ func (a *Agent) String() string { return a.name }
 
 // Host returns the host name or IP address of the agent; "localhost" for a socket.
 func (a *Agent) Host() string { return a.base.Hostname() }
+
+// At returns the agent of another host that listens on the same port, with TLS or without as this one, and takes the same
+// token. One that was given by a socket has others on Consul's usual port.
+func (a *Agent) At(host string) *Agent {
+	port := cmp.Or(a.base.Port(), defaultPort)
+	other := *a
+	base := *a.base
+	base.Host = net.JoinHostPort(host, port)
+	other.base, other.name = &base, base.Host
+	if transport, ok := a.client.Transport.(*http.Transport); ok {
+		transport = transport.Clone()
+		transport.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
+		other.client = &http.Client{Transport: transport}
+	}
+	return &other
+}
 
 // Answer is what an agent answered with success.
 type Answer struct {

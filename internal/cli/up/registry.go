@@ -27,6 +27,7 @@ type registry struct {
 	health  *health.Registry
 	origin  origin
 	address string // host:port of our own choice; empty when CONSUL_HTTP_ADDR says it
+	cluster bool   // it is asked on loopback, but its agent belongs to a cluster of machines
 	stop    func() // ends the agent that was started, and waits for it
 }
 
@@ -59,7 +60,22 @@ func openRegistry(ctx context.Context, env *command.Env, o options) (*registry, 
 		r.stop()
 		return nil, command.Usage(err)
 	}
+	r.cluster = r.origin != started && r.health.OnLoopback() && inCluster(ctx, cfg)
 	return r, nil
+}
+
+// inCluster reports whether the agent has an address that other machines reach. One that does not answer in time is taken
+// for one of this machine alone.
+func inCluster(ctx context.Context, cfg consul.Config) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	agent, err := consul.New(cfg)
+	if err != nil {
+		return false
+	}
+	node, err := agent.Node(ctx)
+	ip := net.ParseIP(node)
+	return err == nil && ip != nil && !ip.IsLoopback()
 }
 
 // startOrUse binds first and asks later: another agent may be starting at this moment.
@@ -135,7 +151,7 @@ func (r *registry) environ() []string {
 
 // listen is the address of instances: loopback, unless the registry is elsewhere and so are those who ask it.
 func (r *registry) listen() string {
-	if r.health.OnLoopback() {
+	if r.health.OnLoopback() && !r.cluster {
 		return "127.0.0.1:0"
 	}
 	return ":0"
