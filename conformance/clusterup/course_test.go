@@ -1,6 +1,7 @@
 package clusterup_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,21 +108,17 @@ func TestCourseInContainers(t *testing.T) {
 	image(t, engine, folder, "panda-clusterup-consul", "FROM scratch\nCOPY consul /consul\nENTRYPOINT [\"/consul\"]\n")
 	const network = "panda-clusterup"
 	remove := func() {
-		for _, name := range []string{"n1", "n2", "n3", "drill"} {
-			_ = engine.Command(t.Context(), "rm", "--force", "--volumes", network+"-"+name).Run() // it may not be there
+		for _, args := range [][]string{
+			{"rm", "--force", "--volumes", network + "-n1", network + "-n2", network + "-n3", network + "-drill"},
+			{"network", "rm", network},
+		} {
+			_ = engine.Command(context.WithoutCancel(t.Context()), args...).Run() // there may be none
 		}
-		_ = engine.Command(t.Context(), "network", "rm", network).Run() // the same
 	}
 	remove()
 	t.Cleanup(func() {
-		for _, args := range [][]string{
-			{"rm", "--force", "--volumes", network + "-n1", network + "-n2", network + "-n3", network + "-drill"},
-			{"network", "rm", network}, {"rmi", "--force", "panda-clusterup-drill", "panda-clusterup-consul"},
-		} {
-			cmd := engine.Command(t.Context(), args...)
-			cmd.Cancel = nil
-			_ = cmd.Run() // what is left is removed by the next run
-		}
+		remove()
+		_ = engine.Command(context.WithoutCancel(t.Context()), "rmi", "--force", "panda-clusterup-drill", "panda-clusterup-consul").Run() // they may not have come to be
 	})
 	engine.Run(t, "network", "create", "--subnet", "10.77.103.0/24", network)
 	for i, args := range course("10.77.103.11", "10.77.103.12", "10.77.103.13", "/tmp/consul", "/") {
