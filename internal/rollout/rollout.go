@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -245,18 +246,18 @@ func (r *run) takeBack(ctx context.Context, step Step, cause error) error {
 	if len(going) > 0 {
 		r.tell(Event{Kind: TakingBack, Count: len(going), Err: cause})
 	}
-	for at := len(going) - 1; at >= 0; at-- {
+	for _, in := range slices.Backward(going) {
 		began := time.Now()
-		if err := r.fleet.Drain(r.after, going[at]); errors.Is(err, ErrKilled) {
-			r.tell(Event{Kind: Killed, Instance: going[at], Took: time.Since(began)})
+		if err := r.fleet.Drain(r.after, in); errors.Is(err, ErrKilled) {
+			r.tell(Event{Kind: Killed, Instance: in, Took: time.Since(began)})
 			continue
 		} else if err != nil {
-			failed.Left = append(failed.Left, going[at])
+			failed.Left = append(failed.Left, in)
 			failed.Err = errors.Join(failed.Err, err)
-			r.tell(Event{Kind: NotDrained, Instance: going[at], Err: err})
+			r.tell(Event{Kind: NotDrained, Instance: in, Err: err})
 			continue
 		}
-		r.tell(Event{Kind: TakenBack, Instance: going[at], Took: time.Since(began)})
+		r.tell(Event{Kind: TakenBack, Instance: in, Took: time.Since(began)})
 	}
 	return failed
 }

@@ -220,7 +220,7 @@ func TestUpgradeFromElsewhere(t *testing.T) {
 	}
 	upgrade := func(v workspace.Version, want bool) {
 		t.Helper()
-		err := s.runner.Upgrade(t.Context(), "hello", v, func(ctx context.Context, u *workspace.Upgrade) error {
+		err := s.runner.Upgrade(t.Context(), "hello", v, func(_ context.Context, u *workspace.Upgrade) error {
 			if u.Same != want {
 				t.Errorf("%+v is the same: %v, want %v", v, u.Same, want)
 			}

@@ -166,7 +166,7 @@ func (s *settings) choose(v *view, now int64, kind Kind) *Endpoint {
 func (v *view) draw(a, b uint64) (i, j int) {
 	n := uint64(len(v.candidates))
 	if v.upTo == nil {
-		i, j = int(a*n>>21), int(b*(n-1)>>21) //nolint:gosec // both are below n
+		i, j = int(a*n>>21), int(b*(n-1)>>21)
 		if j >= i {
 			j++
 		}
