@@ -61,7 +61,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, made := !exists(cfg.Folder), false
+	fresh := !exists(cfg.Folder)
 	c, made, err := prepare(cfg, version)
 	if err == nil {
 		if err = c.startAll(ctx); err == nil {

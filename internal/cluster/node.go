@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 )
 
 // turn returns a node and its member, in the turn of the caller until done is called. The errors are an
@@ -22,10 +23,8 @@ func (c *Cluster) turn(node, act string, states ...State) (n *Node, m *member, d
 		c.acting.Unlock()
 		return nil, nil, nil, &RefusedError{fmt.Sprintf("%s %s: the cluster is down", act, node)}
 	}
-	for _, s := range states {
-		if m.state == s {
-			return n, m, c.acting.Unlock, nil
-		}
+	if slices.Contains(states, m.state) {
+		return n, m, c.acting.Unlock, nil
 	}
 	c.acting.Unlock()
 	return nil, nil, nil, &RefusedError{fmt.Sprintf("%s %s: it is %s", act, node, m.state)}

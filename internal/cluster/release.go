@@ -30,7 +30,7 @@ var releaseLine = regexp.MustCompile(`^Consul v((\d{1,4})\.(\d{1,4})\S*)`)
 
 // versionOf asks a program which Consul it is.
 func versionOf(ctx context.Context, binary string, environ []string) (release, error) {
-	cmd := exec.CommandContext(ctx, binary, "version") //nolint:gosec // the Consul that is to run
+	cmd := exec.CommandContext(ctx, binary, "version")
 	cmd.Env = environ
 	out, err := cmd.Output()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 )
 
 // Token is one of Consul's: what it is called by, and what opens doors.
@@ -113,19 +114,19 @@ func openFolder(folder string, want shape) (keys secrets, found bool, err error)
 
 // String tells people what the cluster is.
 func (s shape) String() string {
-	text := fmt.Sprintf("%d servers, %d clients", s.Servers, s.Clients)
+	parts := []string{fmt.Sprintf("%d servers, %d clients", s.Servers, s.Clients)}
 	if len(s.Members) > 0 {
-		text += " from " + s.Members[0] + " on"
+		parts[0] += " from " + s.Members[0] + " on"
 	}
 	for _, on := range []struct {
 		is   bool
 		name string
 	}{{s.ACL, "ACL"}, {s.Gossip, "gossip key"}, {s.TLS, "TLS"}} {
 		if on.is {
-			text += ", " + on.name
+			parts = append(parts, on.name)
 		}
 	}
-	return text
+	return strings.Join(parts, ", ")
 }
 
 // save writes the record in one step.

@@ -31,7 +31,7 @@ func detach(ctx context.Context, env *command.Env) error {
 		return fmt.Errorf("run a cluster: %w", err)
 	}
 	defer messages.Close()
-	defer os.Remove(messages.Name()) // what is said later is said to nobody
+	defer os.Remove(messages.Name()) //nolint:errcheck // what is said later is said to nobody
 	args := slices.DeleteFunc(slices.Clone(env.Args), func(arg string) bool { return strings.HasPrefix(arg, "--detach") })
 	stay := exec.Command(program, append(args, "--detached")...) //nolint:gosec // this program
 	stay.Dir, stay.Env, stay.Stderr = env.Dir, env.Environ(), messages

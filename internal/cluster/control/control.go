@@ -95,7 +95,7 @@ func Claim(ctx context.Context, folder string) (*Claimed, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(fresh)                                                           // it has another name by then, or none is needed
+	defer os.Remove(fresh)                                                           //nolint:errcheck // it has another name by then, or none is needed
 	if err := os.Link(fresh, descriptionFile(folder)); errors.Is(err, fs.ErrExist) { // whoever comes first has it
 		d, err := read(folder)
 		if err != nil {
@@ -253,7 +253,7 @@ func Gone(ctx context.Context, folder string) error {
 	defer tick.Stop()
 	for {
 		if _, err := Find(folder); err != nil {
-			return nil //nolint:nilerr // what is left is not for us to tell
+			return nil // what is left is not for us to tell
 		}
 		select {
 		case <-ctx.Done():
