@@ -119,7 +119,7 @@ func object(kind metav1.TypeMeta) any {
 
 // kustomization is what we use of kustomize's file.
 type kustomization struct {
-	metav1.TypeMeta `json:",inline"`
+	metav1.TypeMeta
 
 	Labels []struct {
 		Pairs map[string]string `json:"pairs"`

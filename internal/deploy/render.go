@@ -269,6 +269,12 @@ func unique(list []Secret) []Secret {
 	return slices.CompactFunc(list, func(a, b Secret) bool { return a.File() == b.File() })
 }
 
+// Shown is the service that README takes for its examples: the first that listens, if any does.
+func (p *Plan) Shown() *Service {
+	at := slices.IndexFunc(p.Services, func(s Service) bool { return !s.Oneshot })
+	return &p.Services[max(at, 0)]
+}
+
 // Own reports whether Consul is deployed with the services.
 func (p *Plan) Own() bool { return p.Consul.Address == "" }
 

@@ -32,7 +32,8 @@ const long = `Write the files that run the services of a folder elsewhere, and t
   systemd     units for hosts without containers, with the commands that install them
 
 Services, replicas, variables and their order are those of "panda up", from panda.yaml; its keys image, limits, secrets,
-drain, expose and deploy say the rest. The time that an instance has to end is the time that its calls may take.
+drain, expose and deploy say the rest. Variables that say where an instance of "panda up" listens (PANDA_ADDR) and registers
+(CONSUL_HTTP_ADDR) are replaced by those of the target. The time that an instance has to end is the time that its calls may take.
 
 Nothing is applied, and nothing is asked over a network but with --resolve. A secret goes by its name alone. Images have a
 version: one without a tag, or with latest, is refused.
