@@ -203,6 +203,12 @@ var bans = []ban{
 	},
 	{
 		from:   []string{"./..."},
+		except: []string{"internal/engine/..."},
+		to:     []string{"github.com/moby/...", "github.com/docker/..."},
+		reason: "one package speaks the engine's API, so that it alone knows whose engine it is",
+	},
+	{
+		from:   []string{"./..."},
 		except: []string{"discovery/consul/...", "internal/workspace/health/...", "internal/cli/agentapi/..."},
 		to:     []string{"github.com/hashicorp/consul/..."},
 		reason: "discovery/consul speaks Consul's API for all, so that another registry can take its place; only the health of a workspace, and commands that are Consul's own such as kv, need more",

@@ -33,7 +33,8 @@
 //	    datacenter: dc1       # default dc1
 //	    address: 10.0.0.5:8500 # of one that is there already, and then none is deployed
 //	    token: consul-token   # secret: the ACL token of the services
-//	    config: consul-config # secret: a piece of Consul's configuration in HCL for every agent, such as encrypt and acl
+//	    config: consul-config # secret: a piece of Consul's configuration in HCL for every agent, such as encrypt and acl;
+//	                          # without it servers get raft_multiplier 1, which belongs into it, too
 //
 // Reading is strict: a key that is not one of these, or a value of another type, is an error that names
 // its line and column. Anchors, aliases and tags are refused, since no one reads a file of this size faster with them.
