@@ -199,9 +199,10 @@ func files(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	for name, content := range map[string]string{
-		"web.json":       `{"service": {"name": "web", "port": 8080, "tags": ["v1"], "meta": {"k": "v"}, "check": {"id": "ttl", "ttl": "1h"}}}`,
-		"web.hcl":        "service {\n  name = \"hcl\"\n  port = 82\n}\n",
-		"good/good.json": `{"datacenter": "dc1", "data_dir": "data", "service": {"name": "x"}}`,
+		"web.json": `{"service": {"name": "web", "port": 8080, "tags": ["v1"], "meta": {"k": "v"}, "check": {"id": "ttl", "ttl": "1h"}}}`,
+		"web.hcl":  "service {\n  name = \"hcl\"\n  port = 82\n}\n",
+		// The address is for machines with several, such as those with a container engine: neither would choose one.
+		"good/good.json": `{"datacenter": "dc1", "data_dir": "data", "bind_addr": "127.0.0.1", "service": {"name": "x"}}`,
 		"bad.json":       `{"service": {"name": `,
 	} {
 		path := filepath.Join(folder, filepath.FromSlash(name))
