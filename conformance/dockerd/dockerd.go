@@ -222,7 +222,9 @@ func (e *Engine) stop() {
 			<-e.exited
 		}
 	}
-	_ = os.RemoveAll(e.folder) // what is left is in the folder of temporary files
+	// A container on the host's network makes dockerd hold that network by a mount, which it leaves behind.
+	_ = exec.CommandContext(ctx, "umount", filepath.Join(e.folder, "exec", "netns", "default")).Run() // as a rule there is none
+	_ = os.RemoveAll(e.folder)                                                                        // what is left is in the folder of temporary files
 	_ = e.lock.Close()
 }
 
