@@ -46,19 +46,22 @@ vet: ## go vet
 .PHONY: test
 test: ## all tests of all modules, with the race detector; README's commands among them
 	$(call each,$(GO) test -race -timeout 12m ./...,$(filter-out conformance,$(OTHERS)))
-	@set -e; cd conformance; packages=$$($(GO) list ./... | grep -v $(COUNTING:%=-e '/%$$')); \
-		echo "$(GO) test -race (conformance)"; $(GO) test -race -timeout 12m $$packages
-	$(counted)
+	@$(test-conformance)
 	cd bench && $(GO) test -timeout 12m ./...
 
 # These packages of conformance compare with others over a corpus. How much was compared belongs to the result, and go
-# test shows nothing of what passes, cached or not, but with -v: of that, the counts are shown, and what was skipped.
+# test shows nothing of what passes, cached or not, but with -v: of that, the counts are shown, and what was skipped. They
+# compute for minutes and wait for nothing, so they take what the others, which wait most of the time, leave of the processors.
 COUNTING := buf protoc
-define counted
-	@cd conformance && log=$$(mktemp) && trap 'rm -f "$$log"' EXIT && echo "$(GO) test -race $(COUNTING) (conformance)" && \
-		if $(GO) test -race -timeout 12m -v $(COUNTING:%=./%) >"$$log" 2>&1; then \
-			sed -n -e 's/^.*_test\.go:[0-9]*: \(compared with \)/\1/p' -e '/^--- SKIP/,/^===\|^PASS/{/^===\|^PASS/!p;}' -e '/^ok/p' "$$log"; \
-		else cat "$$log"; exit 1; fi
+define test-conformance
+	cd conformance && log=$$(mktemp) && trap 'rm -f "$$log"' EXIT; \
+	nice $(GO) test -race -timeout 20m -v $(COUNTING:%=./%) >"$$log" 2>&1 & counting=$$!; \
+	packages=$$($(GO) list ./... | grep -v $(COUNTING:%=-e '/%$$')) || exit; \
+	echo "$(GO) test -race (conformance)"; status=0; $(GO) test -race -timeout 12m $$packages || status=$$?; \
+	echo "$(GO) test -race $(COUNTING) (conformance)"; \
+	if wait $$counting; then \
+		sed -n -e 's/^.*_test\.go:[0-9]*: \(compared with \)/\1/p' -e '/^--- SKIP/,/^===\|^PASS/{/^===\|^PASS/!p;}' -e '/^ok/p' "$$log"; \
+	else cat "$$log"; status=1; fi; exit $$status
 endef
 
 .PHONY: cover
