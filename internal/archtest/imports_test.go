@@ -67,6 +67,7 @@ var placement = []struct {
 	{"internal/backoff", layerLeaf},
 	{"internal/nearname", layerLeaf},
 	{"internal/rungroup", layerLeaf},
+	{"internal/privatefolder", layerLeaf},
 	{"internal/netns/...", layerLeaf},
 	{"internal/process", layerLeaf},
 

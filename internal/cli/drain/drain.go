@@ -85,23 +85,10 @@ func serveOn(n int) string {
 	return fmt.Sprintf("%d instances serve on", n)
 }
 
-// completionTimeout bounds what a person who presses the tab key waits.
-const completionTimeout = time.Second
-
 // complete returns the IDs of instances, and labels that are not such, that begin as is typed.
 func complete(ctx context.Context, env *command.Env, begun string) []string {
-	client, err := running.Connect(env)
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
-	defer cancel()
-	status, err := client.Status(ctx)
-	if err != nil {
-		return nil
-	}
 	var names []string
-	for _, s := range status.Services {
+	for _, s := range running.Glimpse(ctx, env) {
 		for _, i := range s.Instances {
 			if i.Role == "serving" {
 				names = append(names, i.Label, i.ID)

@@ -101,7 +101,8 @@ func Complete(env *command.Env, most int) cobra.CompletionFunc {
 	}
 }
 
-func services(ctx context.Context, env *command.Env) []string {
+// Glimpse returns the services of the workspace for completion: none when there is no workspace, or it does not answer soon.
+func Glimpse(ctx context.Context, env *command.Env) []workspace.ServiceStatus {
 	client, err := Connect(env)
 	if err != nil {
 		return nil
@@ -112,8 +113,12 @@ func services(ctx context.Context, env *command.Env) []string {
 	if err != nil {
 		return nil
 	}
+	return status.Services
+}
+
+func services(ctx context.Context, env *command.Env) []string {
 	var names []string
-	for _, service := range status.Services {
+	for _, service := range Glimpse(ctx, env) {
 		names = append(names, service.Name)
 	}
 	return names

@@ -17,12 +17,16 @@ import (
 	"time"
 
 	"github.com/pandakit/panda/internal/netns"
+	"github.com/pandakit/panda/internal/privatefolder"
 )
 
 // maxDescription bounds what is read.
 const maxDescription = 64 << 10
 
 const descriptionName = "run.json"
+
+// purpose is what the folder is for, in errors.
+const purpose = "the cluster"
 
 // Process is one that cannot be mistaken for a later one with its ID.
 type Process struct {
@@ -87,7 +91,7 @@ func Claim(ctx context.Context, folder string) (*Claimed, error) {
 	if _, err := Clean(ctx, folder); err != nil {
 		return nil, err
 	}
-	if err := makePrivate(folder); err != nil {
+	if err := privatefolder.Make(folder, purpose); err != nil {
 		return nil, err
 	}
 	c := &Claimed{folder: folder, description: Description{Process: this(os.Getpid())}}
@@ -144,7 +148,7 @@ func Find(folder string) (*Description, error) {
 	if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}
-	if err := private(folder); err != nil {
+	if err := privatefolder.Check(folder, purpose); err != nil {
 		return nil, err
 	}
 	d, err := read(folder)
@@ -218,30 +222,6 @@ func read(folder string) (*Description, error) {
 		return nil, fmt.Errorf("read %s: it is no description of a cluster; remove it", path)
 	}
 	return d, nil
-}
-
-func makePrivate(folder string) error {
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil { //nolint:gosec // the system's own, if it is missing
-		return err
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	return private(folder)
-}
-
-// private makes sure that nobody else can have put anything into the folder.
-func private(folder string) error {
-	info, err := os.Lstat(folder)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("use %s for the cluster: it is not a folder", folder)
-	case !onlyOurs(info):
-		return fmt.Errorf("use %s for the cluster: other users may write to it; remove it, or set XDG_RUNTIME_DIR", folder)
-	}
-	return nil
 }
 
 // waitInterval is how often is looked whether a cluster has gone.

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pandakit/panda/internal/privatefolder"
 	"github.com/pandakit/panda/internal/workspace/tail"
 )
 
@@ -100,7 +101,7 @@ func Find(folder, dir string) (*Client, error) {
 
 // all returns those that run, by process ID.
 func all(folder string) ([]*Description, error) {
-	err := private(folder)
+	err := privatefolder.Check(folder, purpose)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

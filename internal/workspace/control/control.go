@@ -27,6 +27,9 @@ const (
 	maxRunning     = 1000 // workspaces that are looked at
 )
 
+// purpose is what the folder is for, in errors.
+const purpose = "running workspaces"
+
 // Description is what a running workspace leaves in the folder for those who look for it.
 type Description struct {
 	PID      int       `json:"pid"`
@@ -107,21 +110,6 @@ func Folder(getenv func(string) string) string {
 		}
 	}
 	return filepath.Join(os.TempDir(), "panda-"+strconv.Itoa(os.Getuid()))
-}
-
-// private makes sure that nobody else can have put anything into the folder.
-func private(folder string) error {
-	info, err := os.Lstat(folder)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("use %s for running workspaces: it is not a folder", folder)
-	}
-	if !onlyOurs(info) {
-		return fmt.Errorf("use %s for running workspaces: other users may write to it; remove it, or set XDG_RUNTIME_DIR", folder)
-	}
-	return nil
 }
 
 func descriptionFile(folder string, pid int) string {

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/pandakit/panda/internal/privatefolder"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/tail"
 )
@@ -81,13 +81,7 @@ func Listen(cfg Config) (*Server, error) {
 }
 
 func (s *Server) listen() (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(s.Folder), 0o755); err != nil { //nolint:gosec // the system's own, if it is missing
-		return nil, err
-	}
-	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
-		return nil, err
-	}
-	if err := private(s.Folder); err != nil {
+	if err := privatefolder.Make(s.Folder, purpose); err != nil {
 		return nil, err
 	}
 	if runtime.GOOS == "windows" || len(s.description.Address) > maxSocketPath {

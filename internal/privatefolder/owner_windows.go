@@ -1,4 +1,4 @@
-package control
+package privatefolder
 
 import "io/fs"
 
