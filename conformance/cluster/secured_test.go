@@ -2,11 +2,15 @@ package cluster_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/cluster"
 )
 
 // The least that a service and a caller need where nothing is allowed that no token allows. The guide has the same.
@@ -37,15 +41,48 @@ func (s *system) makeToken(ctx context.Context, name, rules string) (string, err
 	return s.tokenOf(ctx, name)
 }
 
-// tokenOf makes a token that has the policy and nothing else.
-// rule gives a policy other rules.
+// rule gives a policy other rules, and returns when every server has them.
 func (s *system) rule(ctx context.Context, name, rules string) error {
-	var policy map[string]any
-	if err := s.call(ctx, "n1", http.MethodGet, "/v1/acl/policy/name/"+name, nil, &policy); err != nil {
+	var policy struct{ ID, Rules string }
+	path := "/v1/acl/policy/name/" + name
+	if err := s.call(ctx, "n1", http.MethodGet, path, nil, &policy); err != nil {
 		return err
 	}
-	id, _ := policy["ID"].(string)
-	return s.call(ctx, "n1", http.MethodPut, "/v1/acl/policy/"+id, map[string]string{"Name": name, "Rules": rules}, nil)
+	err := s.call(ctx, "n1", http.MethodPut, "/v1/acl/policy/"+policy.ID, map[string]string{"Name": name, "Rules": rules}, nil)
+	if err != nil {
+		return err
+	}
+	return s.everywhere(ctx, func(host string) (bool, error) {
+		err := s.call(ctx, host, http.MethodGet, path+"?stale", nil, &policy)
+		return policy.Rules == rules, err
+	})
+}
+
+// everywhere returns when the condition is met on every server. One that is behind the others still admits the token, and an
+// agent that subscribes there just then may keep what it was admitted to: Consul ends the subscriptions of a changed token
+// once, when it learns of the change.
+func (s *system) everywhere(ctx context.Context, met func(host string) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for _, host := range cluster.Names(servers, 0) {
+		for {
+			is, err := met(host)
+			if err != nil {
+				return err
+			}
+			if is {
+				break
+			}
+			select {
+			case <-poll.C:
+			case <-ctx.Done():
+				return fmt.Errorf("%s has not learned of it: %w", host, ctx.Err())
+			}
+		}
+	}
+	return nil
 }
 
 // tokenOf makes a token that has the policy and nothing else.
@@ -56,18 +93,28 @@ func (s *system) tokenOf(ctx context.Context, policy string) (string, error) {
 	return made.SecretID, err
 }
 
-// revoke deletes a token.
+// token is one of those that a server lists.
+type token struct{ AccessorID, SecretID string }
+
+// revoke deletes a token, and returns when it is gone from every server.
 func (s *system) revoke(ctx context.Context, secret string) error {
-	var list []struct{ AccessorID, SecretID string }
+	is := func(t token) bool { return t.SecretID == secret }
+	var list []token
 	if err := s.call(ctx, "n1", http.MethodGet, "/v1/acl/tokens", nil, &list); err != nil {
 		return err
 	}
-	for _, token := range list {
-		if token.SecretID == secret {
-			return s.call(ctx, "n1", http.MethodDelete, "/v1/acl/token/"+token.AccessorID, nil, nil)
-		}
+	i := slices.IndexFunc(list, is)
+	if i < 0 {
+		return errors.New("there is no such token")
 	}
-	return nil
+	if err := s.call(ctx, "n1", http.MethodDelete, "/v1/acl/token/"+list[i].AccessorID, nil, nil); err != nil {
+		return err
+	}
+	return s.everywhere(ctx, func(host string) (bool, error) {
+		var list []token
+		err := s.call(ctx, host, http.MethodGet, "/v1/acl/tokens?stale", nil, &list)
+		return !slices.ContainsFunc(list, is), err
+	})
 }
 
 // With tokens of the least privileges, gossip and all connections between agents encrypted, the leader is killed.
