@@ -113,7 +113,11 @@ func (d *drillRun) returned(name string, since time.Time) {
 // awaitGone waits until calls must not be sent to the instance, by what the callers' registry knows.
 func (d *drillRun) awaitGone(name string) {
 	d.Helper()
-	address := d.address(name)
+	d.awaitGoneAt(name, d.address(name))
+}
+
+func (d *drillRun) awaitGoneAt(name, address string) {
+	d.Helper()
 	d.await(d.T, name+" is gone from the registry", func(known discovery.Snapshot) bool {
 		return known.Err == nil && !usable(known, address)
 	})
@@ -122,15 +126,26 @@ func (d *drillRun) awaitGone(name string) {
 // awaitOutput waits until an instance has written the text.
 func (d *drillRun) awaitOutput(name, text string) {
 	d.Helper()
+	d.awaitOutputs(name, text, 1)
+}
+
+// awaitRegistrations waits until an instance has registered so many times.
+func (d *drillRun) awaitRegistrations(name string, times int) {
+	d.Helper()
+	d.awaitOutputs(name, "service registered", times)
+}
+
+func (d *drillRun) awaitOutputs(name, text string, times int) {
+	d.Helper()
 	output := d.running()[name].output
 	deadline := time.After(patience)
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
-	for !strings.Contains(output.String(), text) {
+	for strings.Count(output.String(), text) < times {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			d.Fatalf("instance %s has not written %q within %v: %s", name, text, patience, output)
+			d.Fatalf("instance %s has not written %q %d times within %v: %s", name, text, times, patience, output)
 		}
 	}
 }

@@ -152,6 +152,41 @@ func TestCallersTokenLosesRights(t *testing.T) {
 	})
 }
 
+// An instance and the callers get other tokens while they run, and the old ones are revoked: the instance registers with its
+// new one, with which its agent then tells the cluster of it, and that it is gone.
+func TestTokensRotated(t *testing.T) {
+	runDrill(t, &secured, false, func(d *drillRun) {
+		old, address := d.tokens.service, d.address(victimHost)
+		own, err := d.tokenOf(d.Context(), "drill-service")
+		d.do("make a token that is given up", err)
+		d.endInstance(victimHost)
+		d.tokens.service = own
+		d.do("start the instance with it", d.startInstance(victimHost, victimHost, servicePort))
+		d.tokens.service = old
+		d.awaitPassing(victimHost)
+		d.load.awaitAnswers(d.T, enough, address)
+
+		d.do("give the instance another", d.giveToken(victimHost, old))
+		given := time.Now()
+		d.awaitOutput(victimHost, "another token is used from now on")
+		d.awaitRegistrations(victimHost, 2)
+		d.time("registered anew", time.Since(given))
+		d.do("revoke the instance's first", d.revoke(d.Context(), own))
+		callers := d.tokens.caller
+		d.tokens.caller, err = d.tokenOf(d.Context(), "drill-caller")
+		d.do("make a token for the callers", err)
+		d.do("give it to them", d.giveToken(callersName, d.tokens.caller))
+		d.do("revoke the callers' first", d.revoke(d.Context(), callers))
+
+		d.load.awaitAnswers(d.T, enough, address)
+		d.endInstance(victimHost)
+		d.awaitGoneAt(victimHost, address)
+		d.do("start the instance", d.startInstance(victimHost, victimHost, servicePort))
+		d.awaitPassing(victimHost)
+		d.load.awaitAnswers(d.T, enough, address)
+	})
+}
+
 // The token of one instance is revoked. Its agent takes it for good until its cache ends, after 30 s. From then on it takes no
 // sign of life, but cannot tell the cluster so with that token either: the instance stays in the registry and serves.
 func TestInstancesTokenRevoked(t *testing.T) {

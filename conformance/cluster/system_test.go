@@ -36,6 +36,8 @@ const (
 	clients    = 2
 	callerHost = "n5"
 	victimHost = "n4" // has an instance and a client agent
+
+	callersName = "callers"
 )
 
 var instanceHosts = []string{"n1", "n2", "n3", victimHost}
@@ -129,8 +131,11 @@ func (s *system) running() map[string]*instance {
 func (s *system) startInstance(name, host, port string) error {
 	address := net.JoinHostPort(s.lab.Address(host).String(), port)
 	i := &instance{host: host, port: port, output: new(lastOutput)}
-	env := append(s.agentEnvironment(s.tokens.service), "PANDA_ADDR="+address)
-	var err error
+	env, err := s.agentEnvironment(name, s.tokens.service)
+	if err != nil {
+		return err
+	}
+	env = append(env, "PANDA_ADDR="+address)
 	if i.process, err = s.start(host, env, i.output, i.output, s.programs.service); err != nil {
 		return err
 	}
@@ -140,13 +145,24 @@ func (s *system) startInstance(name, host, port string) error {
 	return nil
 }
 
-// agentEnvironment tells a process of its host's own agent.
-func (s *system) agentEnvironment(token string) []string {
-	env := []string{"CONSUL_HTTP_ADDR=127.0.0.1:8500"}
-	if s.secured {
-		env = []string{"CONSUL_HTTP_ADDR=https://127.0.0.1:8501", "CONSUL_CACERT=" + s.cluster.CAFile(), "CONSUL_HTTP_TOKEN=" + token}
+// agentEnvironment tells a process of its host's own agent, and of the file of its own that has its token.
+func (s *system) agentEnvironment(name, token string) ([]string, error) {
+	if !s.secured {
+		return []string{"CONSUL_HTTP_ADDR=127.0.0.1:8500"}, nil
 	}
-	return env
+	env := []string{"CONSUL_HTTP_ADDR=https://127.0.0.1:8501", "CONSUL_CACERT=" + s.cluster.CAFile(), "CONSUL_HTTP_TOKEN_FILE=" + s.tokenFile(name)}
+	return env, s.giveToken(name, token)
+}
+
+func (s *system) tokenFile(name string) string { return filepath.Join(s.folder, name+".token") }
+
+// giveToken gives a process another token, as whatever rotates them does.
+func (s *system) giveToken(name, token string) error {
+	next := s.tokenFile(name) + ".new"
+	if err := os.WriteFile(next, []byte(token+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, s.tokenFile(name))
 }
 
 func (s *system) start(host string, env []string, output, faults io.Writer, program string, args ...string) (*process.Process, error) {
@@ -317,8 +333,12 @@ type callers struct {
 // startCallers starts callers on their host and returns once every instance has answered some.
 func (s *system) startCallers(t *testing.T) *callers {
 	t.Helper()
+	env, err := s.agentEnvironment(callersName, s.tokens.caller)
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines, output := io.Pipe()
-	p, err := s.start(callerHost, s.agentEnvironment(s.tokens.caller), output, os.Stderr, s.programs.caller)
+	p, err := s.start(callerHost, env, output, os.Stderr, s.programs.caller)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ var drills = []struct{ test, text string }{
 	{"TestSecuredLeaderKilled", "ACL, gossip encryption and TLS: the leading server is killed"},
 	{"TestCallersTokenRevoked", "ACL: the callers' token is revoked"},
 	{"TestCallersTokenLosesRights", "ACL: the callers' token loses its rights"},
+	{"TestTokensRotated", "ACL: an instance's and the callers' tokens are replaced while they run, the old ones revoked"},
 	{"TestInstancesTokenRevoked", "ACL: an instance's token is revoked"},
 }
 

@@ -62,6 +62,7 @@ type placement struct {
 	presence
 
 	id      string // under which the agent has it
+	token   string // with which it was registered; the agent tells the cluster of the instance with that one
 	settled bool   // what else the agent had at first has been looked at
 }
 
@@ -137,13 +138,17 @@ func (n *announcer) round(ctx context.Context) time.Duration {
 }
 
 func (n *announcer) reconcile(ctx context.Context, status, output string) *failure {
-	if n.placed[n.at].presence == present {
+	if at := &n.placed[n.at]; at.presence == present {
 		lost, err := n.renew(ctx, status, output)
-		if err != nil || lost == "" {
+		switch {
+		case err != nil:
 			return err
+		case lost != "":
+			at.presence = absent
+			n.observe(discovery.Lost, errors.New(lost)) //nolint:err113 // for people
+		case at.token == n.registry.token.current():
+			return nil
 		}
-		n.placed[n.at].presence = absent
-		n.observe(discovery.Lost, errors.New(lost)) //nolint:err113 // for people
 	}
 	return n.register(ctx, status, output)
 }
@@ -212,6 +217,7 @@ func (n *announcer) register(ctx context.Context, status, output string) *failur
 			return err
 		}
 	}
+	token := n.registry.token.current()
 	_, err := ask(ctx, n.agent(), n.timeout, func(ctx context.Context, a *agent) (struct{}, error) {
 		return struct{}{}, a.register(ctx, n.wanted.inState(status))
 	})
@@ -221,7 +227,7 @@ func (n *announcer) register(ctx context.Context, status, output string) *failur
 		}
 		return err
 	}
-	n.placed[n.at] = placement{presence: present, id: n.wanted.ID, settled: true}
+	n.placed[n.at] = placement{presence: present, id: n.wanted.ID, token: token, settled: true}
 	n.observe(discovery.Registered, nil)
 	n.removeLeftovers(ctx, leftovers)
 	if output != "" {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +27,10 @@ type Config struct {
 	// at a time, the next when it fails. Default: [DefaultAddress].
 	Addresses []string
 
-	// Token is the ACL token of every request; TokenFile names a file that has it instead and is read
-	// once, by [New]. Neither ever appears in an error or a log line.
+	// Token is the ACL token of every request; TokenFile names a file that has it instead, of 64 KiB at most. [New] reads
+	// it, and it is read again once it has changed: the next request takes the new token, and an instance that was
+	// registered with the old one is registered anew within a third of its TTL, so the old one may be revoked then. A
+	// file that is away or empty meanwhile leaves the last token in use. No token ever appears in an error or a log line.
 	Token     string
 	TokenFile string
 	// BasicAuth is "user:password" for a proxy in front of the agents; empty for none.
@@ -70,6 +71,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	malformed error // what ConfigFromEnv could not read; New returns it
+	token     *token
 }
 
 // ConfigFromEnv reads Consul's own variables: CONSUL_HTTP_ADDR (one or several agents, separated by
@@ -140,23 +142,9 @@ func (c *Config) complete() error {
 	if c.BasicAuth != "" && !strings.Contains(c.BasicAuth, ":") {
 		c.BasicAuth += ":"
 	}
-	return c.readToken()
-}
-
-func (c *Config) readToken() error {
-	if c.TokenFile != "" {
-		content, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return fmt.Errorf("read Consul's token file: %w", err)
-		}
-		c.Token = strings.TrimSpace(string(content))
-	}
-	for _, r := range c.Token {
-		if r < ' ' || r > '~' {
-			return fmt.Errorf("read Consul's token: it has a character that no HTTP header can carry")
-		}
-	}
-	return nil
+	var err error
+	c.token, err = newToken(c)
+	return err
 }
 
 func (c *Config) tlsConfig() (*tls.Config, error) {

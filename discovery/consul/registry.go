@@ -40,6 +40,7 @@ type Registry struct {
 	grace       time.Duration
 	backoff     backoff.Policy
 	log         *slog.Logger
+	token       *token
 	knock       dialFunc // reaches instances, to see whether they are there
 
 	preferred atomic.Int64 // index of the agent that answered last; where a new call begins
@@ -66,6 +67,7 @@ func newRegistry(cfg Config, dial dialFunc) (*Registry, error) {
 		grace:       max(cfg.RestartGrace, 0),
 		backoff:     backoff.Policy{Base: 100 * time.Millisecond, Max: 5 * time.Second, Factor: 2, Jitter: 0.2},
 		log:         cfg.Logger,
+		token:       cfg.token,
 		knock:       dial,
 	}
 	var names []string

@@ -90,8 +90,8 @@ type courier struct {
 func (c *courier) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Del("X-Consul-Token")
-	if c.cfg.Token != "" {
-		req.Header.Set("X-Consul-Token", c.cfg.Token)
+	if token := c.cfg.token.current(); token != "" {
+		req.Header.Set("X-Consul-Token", token)
 	}
 	query := req.URL.Query()
 	setOrDelete(query.Set, query.Del, "ns", c.cfg.Namespace)
