@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -49,7 +48,7 @@ type Config struct {
 	HTTPS      bool
 	CAFile     string // PEM; the system's authorities when CAFile and CAPath are empty
 	CAPath     string // folder of PEM files
-	CertFile   string // PEM, together with KeyFile: the client's own certificate
+	CertFile   string // PEM, together with KeyFile: the client's own certificate, read anew for each connection
 	KeyFile    string
 	ServerName string // name to check the agents' certificates for; the address's host when empty
 	SkipVerify bool   // take any certificate: for experiments
@@ -145,20 +144,4 @@ func (c *Config) complete() error {
 	var err error
 	c.token, err = newToken(c)
 	return err
-}
-
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	cfg, err := api.SetupTLSConfig(&api.TLSConfig{
-		Address:            c.ServerName,
-		CAFile:             c.CAFile,
-		CAPath:             c.CAPath,
-		CertFile:           c.CertFile,
-		KeyFile:            c.KeyFile,
-		InsecureSkipVerify: c.SkipVerify,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up TLS to Consul with CA file %q, CA path %q, certificate %q, key %q: %w",
-			c.CAFile, c.CAPath, c.CertFile, c.KeyFile, err)
-	}
-	return cfg, nil
 }
