@@ -21,72 +21,87 @@ const (
 // shownExisting bounds how many files are named that stand in the way.
 const shownExisting = 3
 
-// Write puts the files into folder, which lies below root, as does all that symbolic links in it lead to; shown is the
-// folder as error texts name it. Files of other content are overwritten only when force says so, and of files that are
-// the same nothing is done. When it returns an error nothing has changed; one that wraps [ErrExists] names the files.
-func Write(root, folder, shown string, files []File, force bool) error {
-	if err := inside(root, folder); err != nil {
-		return inputErrorf("choose a folder below it with --output", "write %s: %v", shown, err)
+// Write puts the files into folder, which it makes if need be, and nothing outside of it: symbolic links in it that lead
+// out of it are refused. Unless within is "", folder has to lie below that one, as does all that symbolic links on its
+// path lead to; one that a user has named may be anywhere. shown is the folder as error texts name it. Files of other
+// content are overwritten only when force says so, and of files that are the same nothing is done. When it returns an
+// error nothing has changed; one that wraps [ErrExists] names the files.
+func Write(folder, within, shown string, files []File, force bool) error {
+	if err := fits(folder, within); err != nil {
+		return inputErrorf("name another folder with --output; it may be anywhere", "write %s: %v", shown, err)
 	}
-	changed, err := differing(folder, shown, files, force)
-	if err != nil || len(changed) == 0 {
-		return err
-	}
-	t := new(transaction)
-	defer t.undo()
-	if err := t.makeFolder(folder); err != nil {
+	folders := new(transaction)
+	defer folders.undo()
+	if err := folders.makeFolder(folder); err != nil {
 		return fmt.Errorf("write %s: %w", shown, err)
 	}
-	for _, f := range changed {
-		if err := t.replace(filepath.Join(folder, f.Path), f.Content); err != nil {
-			return fmt.Errorf("write %s: %w", shown, err)
-		}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", shown, cause(err))
 	}
-	t.undos = nil
-	return nil
-}
-
-// inside makes sure that what exists of the folder's path lies in root, links followed.
-func inside(root, folder string) error {
-	root, err := filepath.EvalSymlinks(root)
+	defer func() { _ = root.Close() }() // a folder has nothing to save
+	t := new(transaction)
+	defer t.undo() // while root is open
+	changed, err := differing(root, shown, files, force)
 	if err != nil {
 		return err
 	}
-	for at := folder; ; at = filepath.Dir(at) {
-		there, err := filepath.EvalSymlinks(at)
-		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			continue
+	for _, f := range changed {
+		if err := t.replace(root, f.Path, f.Content); err != nil {
+			return fmt.Errorf("write %s: %w", shown, err)
 		}
-		if err != nil {
-			return cause(err)
+	}
+	t.undos, folders.undos = nil, nil
+	return nil
+}
+
+// fits makes sure that what exists of the folder's path is a folder and, links followed, lies in within, if that is not "".
+func fits(folder, within string) error {
+	at := folder
+	info, err := os.Stat(at)
+	for err != nil && at != filepath.Dir(at) {
+		if _, linked := os.Lstat(at); linked == nil {
+			return fmt.Errorf("the symbolic link %s leads to nothing that can be read: %w", at, cause(err))
 		}
-		rest, err := filepath.Rel(at, folder)
-		if err != nil {
-			return err
-		}
-		if relative, err := filepath.Rel(root, filepath.Join(there, rest)); err != nil || !filepath.IsLocal(relative) {
-			return fmt.Errorf("it is outside of the workspace %s", root)
-		}
+		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	switch {
+	case err != nil:
+		return cause(err)
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a folder", at)
+	case within == "":
 		return nil
 	}
+	there, err := filepath.EvalSymlinks(at)
+	if err != nil {
+		return cause(err)
+	}
+	if within, err = filepath.EvalSymlinks(within); err != nil {
+		return cause(err)
+	}
+	if relative, err := filepath.Rel(within, there); err != nil || !filepath.IsLocal(relative) {
+		return fmt.Errorf("%s leads out of the workspace %s", at, within)
+	}
+	return nil
 }
 
 // differing returns the files that are not there as they are to be.
-func differing(folder, shown string, files []File, force bool) ([]File, error) {
+func differing(root *os.Root, shown string, files []File, force bool) ([]File, error) {
 	var changed []File
 	var existing []string
 	for _, f := range files {
-		at := filepath.Join(folder, f.Path)
-		info, err := os.Lstat(at)
+		info, err := root.Lstat(f.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			changed = append(changed, f)
 		case err != nil:
-			return nil, fmt.Errorf("write %s: %w", shown, cause(err))
+			return nil, fmt.Errorf("write %s: %s: %w", shown, f.Path, cause(err))
 		case !info.Mode().IsRegular():
 			return nil, fmt.Errorf("write %s: %s is there and is no file", shown, f.Path)
 		default:
-			old, err := os.ReadFile(at) //nolint:gosec // below the workspace
+			old, err := root.ReadFile(f.Path)
 			if err == nil && bytes.Equal(old, f.Content) {
 				continue
 			}
@@ -132,27 +147,27 @@ func (t *transaction) makeFolder(name string) error {
 }
 
 // replace writes a file under another name and renames it.
-func (t *transaction) replace(name string, content []byte) error {
-	old, err := os.ReadFile(name) //nolint:gosec // below the workspace
+func (t *transaction) replace(root *os.Root, name string, content []byte) error {
+	old, err := root.ReadFile(name)
 	existed := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return cause(err)
 	}
 	temp := filepath.Join(filepath.Dir(name), ".panda-"+rand.Text())
-	if err := os.WriteFile(temp, content, fileMode); err != nil {
-		_ = os.Remove(temp)
+	if err := root.WriteFile(temp, content, fileMode); err != nil {
+		_ = root.Remove(temp)
 		return cause(err)
 	}
-	if err := os.Rename(temp, name); err != nil {
-		_ = os.Remove(temp)
+	if err := root.Rename(temp, name); err != nil {
+		_ = root.Remove(temp)
 		return cause(err)
 	}
 	t.undos = append(t.undos, func() {
 		if existed {
-			_ = os.WriteFile(name, old, fileMode) //nolint:gosec // where it has been read from
+			_ = root.WriteFile(name, old, fileMode)
 			return
 		}
-		_ = os.Remove(name)
+		_ = root.Remove(name)
 	})
 	return nil
 }
