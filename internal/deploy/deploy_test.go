@@ -229,10 +229,10 @@ func TestWrite(t *testing.T) {
 	if err := write(true); err != nil || content(t, folder, "b") != "3" {
 		t.Errorf("with force: %v", err)
 	}
-	// A folder in the way of the second file: the first is taken back.
-	files = []deploy.File{{Path: "c", Content: []byte("1")}, {Path: "d/e", Content: []byte("2")}}
-	if err := write(false); err == nil {
-		t.Error("a file in a folder that is not there has been written")
+	// A file in the way of the second file's folder: nothing is left of the first.
+	files = []deploy.File{{Path: "c", Content: []byte("1")}, {Path: "a/e", Content: []byte("2")}}
+	if err := write(true); err == nil || !strings.HasPrefix(err.Error(), "write deploy/compose: a/e: ") {
+		t.Errorf("a file below a file: %v", err)
 	}
 	if there, err := os.ReadDir(folder); err != nil || len(there) != 2 {
 		t.Errorf("after a failure there are %v, %v; want the two from before", there, err)
