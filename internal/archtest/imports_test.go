@@ -65,6 +65,7 @@ var placement = []struct {
 
 	{"internal/consulwire", layerLeaf},
 	{"internal/backoff", layerLeaf},
+	{"internal/allornone", layerLeaf},
 	{"internal/nearname", layerLeaf},
 	{"internal/rungroup", layerLeaf},
 	{"internal/privatefolder", layerLeaf},

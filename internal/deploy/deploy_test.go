@@ -212,7 +212,7 @@ func TestWrite(t *testing.T) {
 	root := t.TempDir()
 	folder := filepath.Join(root, "deploy", "compose")
 	files := []deploy.File{{Path: "a", Content: []byte("1")}, {Path: "b", Content: []byte("2")}}
-	write := func(force bool) error { return deploy.Write(root, folder, "deploy/compose", files, force) }
+	write := func(force bool) error { return deploy.Write(folder, root, "deploy/compose", files, force) }
 	if err := write(false); err != nil {
 		t.Fatal(err)
 	}
@@ -229,10 +229,10 @@ func TestWrite(t *testing.T) {
 	if err := write(true); err != nil || content(t, folder, "b") != "3" {
 		t.Errorf("with force: %v", err)
 	}
-	// A folder in the way of the second file: the first is taken back.
-	files = []deploy.File{{Path: "c", Content: []byte("1")}, {Path: "d/e", Content: []byte("2")}}
-	if err := write(false); err == nil {
-		t.Error("a file in a folder that is not there has been written")
+	// A file in the way of the second file's folder: nothing is left of the first.
+	files = []deploy.File{{Path: "c", Content: []byte("1")}, {Path: "a/e", Content: []byte("2")}}
+	if err := write(true); err == nil || !strings.HasPrefix(err.Error(), "write deploy/compose: a/e: ") {
+		t.Errorf("a file below a file: %v", err)
 	}
 	if there, err := os.ReadDir(folder); err != nil || len(there) != 2 {
 		t.Errorf("after a failure there are %v, %v; want the two from before", there, err)
@@ -248,6 +248,7 @@ func content(t *testing.T, folder, name string) string {
 	return string(text)
 }
 
+// A folder that a user names may be anywhere, one that nobody has named only where within says.
 func TestWriteStaysInside(t *testing.T) {
 	t.Parallel()
 	root, outside := t.TempDir(), t.TempDir()
@@ -256,12 +257,39 @@ func TestWriteStaysInside(t *testing.T) {
 		t.Skip("no symbolic links here:", err)
 	}
 	for _, folder := range []string{outside, filepath.Join(root, "link", "x"), filepath.Join(root, "..", "x"), filepath.Dir(root)} {
-		err := deploy.Write(root, folder, "shown", files, true)
-		if _, ok := errors.AsType[*deploy.InputError](err); !ok || !strings.Contains(err.Error(), "outside of the workspace") {
+		err := deploy.Write(folder, root, "shown", files, true)
+		if _, ok := errors.AsType[*deploy.InputError](err); !ok || !strings.Contains(err.Error(), "out of the workspace") {
 			t.Errorf("Write to %s: %v", folder, err)
 		}
 	}
 	if there, err := os.ReadDir(outside); err != nil || len(there) != 0 {
+		t.Errorf("outside there are %v, %v", there, err)
+	}
+	if err := deploy.Write(filepath.Join(root, "link", "x"), "", "shown", files, false); err != nil || content(t, outside, "x/a") != "1" {
+		t.Errorf("through a link to a folder outside, as a user has named it: %v", err)
+	}
+}
+
+// What lies in the folder does not lead out of it, wherever that is and whatever force says.
+func TestWriteStaysInTheFolder(t *testing.T) {
+	t.Parallel()
+	folder, outside := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(outside, "a"), []byte("mine"), 0o600),
+		os.Symlink(outside, filepath.Join(folder, "link")), os.Symlink(filepath.Join(outside, "a"), filepath.Join(folder, "a"))); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	for path, want := range map[string]string{
+		"a": "a is there and is no file", "link/b": "link/b: path escapes", "../b": "../b: path escapes", "link/a": "link/a: path escapes",
+	} {
+		err := deploy.Write(folder, "", "shown", []deploy.File{{Path: "first", Content: []byte("1")}, {Path: path, Content: []byte("2")}}, true)
+		if err == nil || !strings.HasPrefix(err.Error(), "write shown: "+want) {
+			t.Errorf("Write of %s: %v, want %s", path, err, want)
+		}
+	}
+	if there, err := os.ReadDir(folder); err != nil || len(there) != 2 {
+		t.Errorf("in the folder there are %v, %v; want the two links", there, err)
+	}
+	if there, err := os.ReadDir(outside); err != nil || len(there) != 1 || content(t, outside, "a") != "mine" {
 		t.Errorf("outside there are %v, %v", there, err)
 	}
 }

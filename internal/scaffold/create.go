@@ -51,7 +51,7 @@ func (p *Plan) Create(ctx context.Context, tools Tools) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", p.Shown, err)
 	}
-	defer t.undo()
+	defer t.Undo()
 	made, outside, err := p.try(ctx, tools, files)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (p *Plan) Create(ctx context.Context, tools Tools) (*Result, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	t.commit()
+	t.Keep()
 	result := &Result{Notes: p.notes()}
 	for _, f := range made {
 		result.Files = append(result.Files, f.Path)

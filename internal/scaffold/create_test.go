@@ -123,7 +123,7 @@ func TestTransactionTakesBack(t *testing.T) {
 		if err := transaction.write(c.project, c.outside); err == nil || !strings.Contains(err.Error(), "folder") {
 			t.Errorf("%s: %v, want an error that names the folder", c.folder, err)
 		}
-		transaction.undo()
+		transaction.Undo()
 		if after := listing(t, root); after != before {
 			t.Errorf("%s: it left\n%s\nof\n%s", c.folder, after, before)
 		}

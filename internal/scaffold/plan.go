@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/pandakit/panda/internal/allornone"
 )
 
 // workspaceFile is what makes a folder a workspace.
@@ -107,12 +109,7 @@ func realPath(path string) (string, error) {
 
 // cause names the path that an error is about, once, in place of what it names itself.
 func cause(err error, path string) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err
-	} else if l, ok := errors.AsType[*os.LinkError](err); ok {
-		err = l.Err
-	}
-	return fmt.Errorf("%s: %w", path, err)
+	return fmt.Errorf("%s: %w", path, allornone.Cause(err))
 }
 
 // checkFolders judges the names of the folders that are to be made; those that exist are as they are.

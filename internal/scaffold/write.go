@@ -1,140 +1,86 @@
 package scaffold
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+
+	"github.com/pandakit/panda/internal/allornone"
 )
 
-// The modes of what is written, before the umask: others may read a project, as they may what git checks out.
-const (
-	folderMode = 0o755
-	fileMode   = 0o644
-)
-
-// transaction writes files and takes all back unless it is committed. A folder that does not exist yet is filled beside
-// its place and renamed, so that it is there completely or not at all.
+// transaction writes files and takes all back unless it is kept. A folder that does not exist yet is filled beside its
+// place and renamed, so that it is there completely or not at all.
 type transaction struct {
-	folder string   // of the project
-	beside string   // where it is filled; "" when it exists
-	undos  []func() // in the order of what they undo
+	*allornone.Transaction
+
+	folder string // of the project
+	beside string // where it is filled; "" when it exists
 }
 
 // begin makes the folders above the project's, and shows that one can write there.
 func begin(folder string) (*transaction, error) {
-	t := &transaction{folder: folder}
-	if info, err := os.Stat(folder); err == nil && info.IsDir() {
-		probe := filepath.Join(folder, ".panda-"+rand.Text())
-		if err := os.Mkdir(probe, folderMode); err != nil {
-			return nil, cause(err, folder)
-		}
-		return t, os.Remove(probe)
-	}
+	t := &transaction{Transaction: allornone.Begin(allornone.Anywhere{}), folder: folder}
 	parent := filepath.Dir(folder)
-	if err := t.makeFolder(parent); err != nil {
-		t.undo()
-		return nil, err
+	if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		parent = folder
 	}
-	t.beside = filepath.Join(parent, ".panda-"+rand.Text())
-	if err := os.Mkdir(t.beside, folderMode); err != nil {
-		t.undo()
+	if err := t.MakeFolder(parent); err != nil {
+		t.Undo()
+		return nil, told(err)
+	}
+	beside := filepath.Join(parent, allornone.TempName())
+	if err := os.Mkdir(beside, 0o755); err != nil { //nolint:gosec // others may read a project
+		t.Undo()
 		return nil, cause(err, parent)
 	}
-	t.undos = append(t.undos, func() { _ = os.RemoveAll(t.beside) })
-	return t, nil
-}
-
-// undo takes back what was done. That something of it fails too is not told, since what made it necessary is.
-func (t *transaction) undo() {
-	for _, undo := range slices.Backward(t.undos) {
-		undo()
+	if parent == folder {
+		return t, os.Remove(beside)
 	}
-	t.undos = nil
+	t.beside = beside
+	t.Did(func() { _ = os.RemoveAll(beside) })
+	return t, nil
 }
 
 // write puts the project's files, and then those outside of its folder, in place.
 func (t *transaction) write(project, outside []File) error {
+	folder := t.folder
+	if t.beside != "" {
+		folder = t.beside
+	}
+	var files []allornone.File
 	for _, f := range project {
-		at := filepath.Join(t.folder, filepath.FromSlash(f.Path))
-		if t.beside != "" {
-			at = filepath.Join(t.beside, filepath.FromSlash(f.Path))
-		}
-		if err := t.replace(at, f.Content); err != nil {
-			return err
-		}
+		files = append(files, followed(filepath.Join(folder, filepath.FromSlash(f.Path)), f.Content))
+	}
+	if _, err := t.Write(files); err != nil {
+		return told(err)
 	}
 	if t.beside != "" {
 		if err := os.Rename(t.beside, t.folder); err != nil {
 			return cause(err, t.folder)
 		}
-		t.undos = append(t.undos, func() { _ = os.RemoveAll(t.folder) })
+		t.Did(func() { _ = os.RemoveAll(t.folder) })
 	}
+	files = nil
 	for _, f := range outside {
-		if err := t.replace(f.Path, f.Content); err != nil {
-			return err
-		}
+		files = append(files, followed(f.Path, f.Content))
 	}
-	return nil
+	_, err := t.Write(files)
+	return told(err)
 }
 
-// commit keeps what was written.
-func (t *transaction) commit() { t.undos = nil }
-
-// makeFolder makes a folder and those above it.
-func (t *transaction) makeFolder(name string) error {
-	if info, err := os.Stat(name); err == nil {
-		if !info.IsDir() {
-			return fmt.Errorf("%s is not a folder", name)
-		}
-		return nil
-	}
-	if err := t.makeFolder(filepath.Dir(name)); err != nil {
-		return err
-	}
-	if err := os.Mkdir(name, folderMode); err != nil {
-		return cause(err, name)
-	}
-	t.undos = append(t.undos, func() { _ = os.Remove(name) })
-	return nil
-}
-
-// replace writes a file under another name and renames it. A file that was there keeps its mode.
-func (t *transaction) replace(name string, content []byte) error {
-	if err := t.makeFolder(filepath.Dir(name)); err != nil {
-		return err
-	}
-	// What a symbolic link leads to is what is replaced, never the link.
+// followed is the file at a path, or the one that a symbolic link there leads to: it is what is replaced, never the link.
+func followed(name string, content []byte) allornone.File {
 	if target, err := filepath.EvalSymlinks(name); err == nil {
 		name = target
 	}
-	mode := fs.FileMode(fileMode)
-	old, err := os.ReadFile(name) //nolint:gosec // of the project or its module
-	existed := err == nil
-	if info, statErr := os.Stat(name); existed && statErr == nil {
-		mode = info.Mode().Perm()
+	return allornone.File{Path: name, Content: content}
+}
+
+// told is cause with the path that the error has itself, if it has one.
+func told(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return cause(err, p.Path)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return cause(err, name)
-	}
-	temp := filepath.Join(filepath.Dir(name), ".panda-"+rand.Text())
-	if err := os.WriteFile(temp, content, mode); err != nil {
-		_ = os.Remove(temp)
-		return cause(err, name)
-	}
-	if err := os.Rename(temp, name); err != nil {
-		_ = os.Remove(temp)
-		return cause(err, name)
-	}
-	t.undos = append(t.undos, func() {
-		if existed {
-			_ = os.WriteFile(name, old, mode) //nolint:gosec // where it has been read from
-			return
-		}
-		_ = os.Remove(name)
-	})
-	return nil
+	return err
 }

@@ -43,6 +43,7 @@ Exit codes: 0 written, 1 failed, 2 wrong usage.`
 const example = `  panda deploy compose --tag 1.4               # ./deploy/compose, images NAME:1.4
   panda deploy kubernetes --resolve            # images pinned by the digest that they have now
   panda deploy kubernetes --consul consul:8500 # with a Consul that is there
+  panda deploy systemd --output ../operations  # into a repository of its own
   panda deploy compose --output - | docker compose -p shop -f - up`
 
 // options are the flags.
@@ -75,7 +76,7 @@ func New(env *command.Env) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.output, "output", "o", "", "`DIR` in the folder to write to, or - to print; by default deploy/TARGET")
+	flags.StringVarP(&o.output, "output", "o", "", "`DIR` to write to, anywhere, or - to print; by default deploy/TARGET in FOLDER")
 	flags.StringVar(&o.tag, "tag", "", "`VERSION` of the images that panda.yaml does not name")
 	flags.StringVar(&o.consul, "consul", "", "`ADDRESS`, host:port, of a Consul that is there, in place of one that is deployed")
 	flags.StringVar(&o.language, "lang", "", "language of README, `en or zh`; by default that of LC_ALL or LANG")
@@ -138,12 +139,12 @@ func run(ctx context.Context, env *command.Env, o options, args []string) error 
 	if o.output == "-" {
 		return show(env, files)
 	}
-	output := absolute(env.Dir, o.output)
+	output, within := absolute(env.Dir, o.output), ""
 	if o.output == "" {
-		output = filepath.Join(folder, "deploy", string(target))
+		output, within = filepath.Join(folder, "deploy", string(target)), folder
 		o.output = filepath.Join(shown, "deploy", string(target))
 	}
-	if err := deploy.Write(folder, output, o.output, files, o.force); err != nil {
+	if err := deploy.Write(output, within, o.output, files, o.force); err != nil {
 		return err
 	}
 	for _, f := range files {
