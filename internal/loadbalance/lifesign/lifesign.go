@@ -10,17 +10,17 @@ package lifesign
 
 import "time"
 
-// From the last sign of life to silence it takes at most SuspicionLeast + ProbeTime and two looks, which is 0.8 s, where
+// From the last sign of life to silence it takes at most suspicionLeast + ProbeTime and two looks, which is 0.8 s, where
 // calls take up to 67 ms.
 const (
 	// LookEvery is how often is looked while calls are in flight.
 	LookEvery = 50 * time.Millisecond
 	// RestEvery is how often is looked while there is nothing but calls that take long, and no new one.
 	RestEvery = time.Second
-	// An instance is asked when it has been quiet for three times what its calls take, within these bounds.
-	SuspicionLeast = 200 * time.Millisecond
-	SuspicionMost  = time.Second
+	// suspicionPeaks times what its calls take an instance may be quiet until it is asked, within the two bounds.
 	suspicionPeaks = 3
+	suspicionLeast = 200 * time.Millisecond
+	suspicionMost  = time.Second
 	// ProbeTime is how long a sign of life may take: twice a round trip around the earth, or one with a packet lost.
 	ProbeTime = 500 * time.Millisecond
 	// LookLate is how late a look may come. One that comes later tells that this process was held up, and that
@@ -34,7 +34,7 @@ const (
 
 // Patience is how long an instance whose calls take latency may be quiet until it is asked.
 func Patience(latency time.Duration) time.Duration {
-	return min(max(suspicionPeaks*latency, SuspicionLeast), SuspicionMost)
+	return min(max(suspicionPeaks*latency, suspicionLeast), suspicionMost)
 }
 
 // Rarer is how long calls that take long are left alone after a sign of life, when it was asked the last time.

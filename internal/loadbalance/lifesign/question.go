@@ -61,11 +61,11 @@ func (q Question) put(ctx context.Context, to *listening) error {
 	return err
 }
 
-// Windows has numbers of its own for these.
+// Windows has numbers of its own for a connection that was aborted, reset or refused.
 const (
-	windowsAborted syscall.Errno = 10053
-	windowsReset   syscall.Errno = 10054
-	windowsRefused syscall.Errno = 10061
+	errWindowsAborted syscall.Errno = 10053
+	errWindowsReset   syscall.Errno = 10054
+	errWindowsRefused syscall.Errno = 10061
 )
 
 // answerOf tells a host that says that nobody is there from one that says nothing, and from word that it cannot be reached.
@@ -75,7 +75,7 @@ func answerOf(err error) Answer {
 	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		switch number {
-		case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, windowsAborted, windowsReset, windowsRefused:
+		case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, errWindowsAborted, errWindowsReset, errWindowsRefused:
 			return Refused
 		default:
 		}
