@@ -28,10 +28,15 @@ func (e *groupEndpoint) Quiet() { e.group.pool.Avoid(e.pooled, e.group.now()) }
 
 // Turned implements lifesign.Host.
 func (e *groupEndpoint) Turned() {
-	g := e.group
-	if e.life.Silent() && g.silenced != nil {
-		g.silenced(e.pooled)
+	silent := e.life.Silent()
+	e.group.turn(e)
+	if silent && e.group.silenced != nil { // now that calls go elsewhere
+		e.group.silenced(e.pooled)
 	}
+}
+
+// turn takes an instance out of use, or back.
+func (g *group) turn(e *groupEndpoint) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if e.hasLeft() {

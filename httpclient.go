@@ -15,6 +15,7 @@ import (
 
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/internal/loadbalance/lifesign"
+	"github.com/pandakit/panda/internal/loadbalance/p2c"
 	"github.com/pandakit/panda/internal/tracecontext"
 )
 
@@ -41,16 +42,21 @@ const (
 // waited for, as by [Conn]. A request that no instance has seen is sent to another; so is one whose
 // connection broke if its method is idempotent (RFC 9110, section 9.2.2) and its body can be sent again.
 //
+// An instance that answers nothing any more while requests are in flight gets no more within 0.8 s, until it gives a sign of
+// life, for which it is asked by "OPTIONS *" on a connection of its own. Requests that wait for it are made anew on another
+// instance, at most twice each, where method and body allow that as above; others stay until their own deadline.
+//
 // CloseIdleConnections also ends the watches; the next request starts them again. An option or a
 // variable that makes no sense is told by the first request to a service.
 func HTTPClient(options ...ClientOption) *http.Client {
 	config := newClientConfig(options)
-	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}
+	dials := newDials(&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second})
 	return &http.Client{Transport: &byName{
 		config: config,
 		groups: map[groupKey]*group{},
+		dials:  dials,
 		named: &http.Transport{
-			DialContext:         dialer.DialContext,
+			DialContext:         dials.dial,
 			MaxIdleConnsPerHost: idlePerInstance,
 			IdleConnTimeout:     idleTimeout - 10*time.Second, // sooner than a service closes them
 			TLSHandshakeTimeout: connectTimeout,
@@ -62,6 +68,7 @@ func HTTPClient(options ...ClientOption) *http.Client {
 // byName is the transport of HTTPClient.
 type byName struct {
 	config clientConfig
+	dials  *dials // of named
 	named  *http.Transport
 	others http.RoundTripper
 
@@ -124,6 +131,7 @@ func (t *byName) group(key groupKey, name serviceName) (*group, error) {
 		return nil, fmt.Errorf("look up service %q: %w", name.service, err)
 	}
 	g.refuses = name.refuses
+	g.silenced = func(e *p2c.Endpoint) { t.dials.giveUp(key.address(endpointOf(e).instance)) }
 	t.groups[key] = g
 	return g, nil
 }

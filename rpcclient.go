@@ -54,7 +54,9 @@ func DialRPC(service string, options ...ClientOption) *RPCClient {
 //
 // An error that the method returned is an [rpc.ServerError]. A call that no instance has seen is
 // sent to another; one whose connection broke under way is not, because net/rpc knows nothing of
-// idempotency. Waiting for an instance, and the errors of that, are as by [Conn].
+// idempotency. An instance that answers nothing any more while calls are in flight gets no more within 0.8 s, until it gives a
+// sign of life; calls that wait for it there stay until their own deadline. Waiting for an instance, and the errors of that,
+// are as by [Conn].
 func (c *RPCClient) Call(ctx context.Context, method string, args, reply any) error {
 	if c.invalid != nil {
 		return c.invalid
