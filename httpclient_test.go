@@ -63,6 +63,30 @@ func TestSilenceMovesRequestsThatWaitForAConnection(t *testing.T) {
 	}
 }
 
+func TestSignsOfLifeAreAskedForWhereRequestsGo(t *testing.T) {
+	t.Parallel()
+	four, six := discovery.Instance{Address: "10.0.0.1", Port: 80}, discovery.Instance{Address: "fd00::1", Port: 80}
+	for _, test := range []struct {
+		key     groupKey
+		to      discovery.Instance
+		address string
+		name    string // for TLS; "" without
+	}{
+		{groupKey{"web.service.consul", "", false}, four, "10.0.0.1:80", ""},
+		{groupKey{"web.service.consul", "9090", false}, four, "10.0.0.1:9090", ""},
+		{groupKey{"web.service.consul", "9090", false}, six, "[fd00::1]:9090", ""},
+		{groupKey{"web.service.consul", "", true}, six, "[fd00::1]:80", "fd00::1"},
+	} {
+		question, name := test.key.question(test.to), ""
+		if question.TLS != nil {
+			name = question.TLS.ServerName
+		}
+		if question.Address != test.address || name != test.name || test.key.address(test.to) != test.address {
+			t.Errorf("%+v asks %s, with TLS for %q; want %s, %q", test.key, question.Address, name, test.address, test.name)
+		}
+	}
+}
+
 func TestParseServiceName(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]serviceName{
