@@ -9,18 +9,23 @@ import (
 
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/internal/backoff"
+	"github.com/pandakit/panda/internal/loadbalance/lifesign"
 	"github.com/pandakit/panda/internal/loadbalance/p2c"
 )
 
 // group follows one service and picks an instance for each call, for the protocols whose connections
-// are not gRPC's. It watches from the first pick until close.
+// are not gRPC's. It watches from the first pick until close. An instance that answers nothing any more while calls are in
+// flight on it is left out until it does.
 type group struct {
-	target  *target
-	wait    time.Duration
-	refuses func(discovery.Instance) string // why an instance is not one that was asked for, or ""
-	removed func(*p2c.Endpoint)             // told of each endpoint that has left; may be nil
-	pool    *p2c.Pool
-	epoch   time.Time
+	target   *target
+	wait     time.Duration
+	refuses  func(discovery.Instance) string            // why an instance is not one that was asked for, or ""
+	question func(discovery.Instance) lifesign.Question // how an instance is asked for a sign of life
+	removed  func(*p2c.Endpoint)                        // told of each endpoint that has left; may be nil
+	silenced func(*p2c.Endpoint)                        // told of each endpoint that answers nothing any more; may be nil
+	pool     *p2c.Pool
+	watchman *lifesign.Watchman
+	epoch    time.Time
 
 	mu        sync.Mutex
 	stop      context.CancelFunc // of the watch; nil before the first call
@@ -34,21 +39,27 @@ type endpointKey struct{ id, address string }
 
 // groupEndpoint is the value of a p2c endpoint of a group.
 type groupEndpoint struct {
+	group    *group
+	pooled   *p2c.Endpoint
+	life     *lifesign.Instance
 	instance discovery.Instance
-	mu       sync.Mutex
-	failure  string // why it could not be reached last; "" once it was
-	left     bool
+
+	mu      sync.Mutex
+	failure string // why it could not be reached last; "" once it was
+	left    bool
 }
 
-func newGroup(service string, config *clientConfig) (*group, error) {
+func newGroup(service string, config *clientConfig, question func(discovery.Instance) lifesign.Question) (*group, error) {
 	g := &group{
 		wait:      config.wait,
 		refuses:   func(discovery.Instance) string { return "" },
+		question:  question,
 		pool:      p2c.NewPool(p2c.Default()),
 		epoch:     time.Now().Add(-time.Nanosecond), // the pool wants times above 0
 		endpoints: map[endpointKey]*p2c.Endpoint{},
 		changed:   make(chan struct{}),
 	}
+	g.watchman = lifesign.NewWatchman(g.now)
 	var err error
 	g.target, err = newTarget(service, config, g)
 	return g, err
@@ -60,7 +71,12 @@ func (g *group) now() int64 { return int64(time.Since(g.epoch)) }
 func (g *group) Ready() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.endpoints) > 0
+	for _, e := range g.endpoints {
+		if !endpointOf(e).life.Silent() {
+			return true
+		}
+	}
+	return false
 }
 
 // Refusal implements seen.
@@ -74,13 +90,23 @@ func (g *group) Refusal(i discovery.Instance) string {
 	if e == nil {
 		return ""
 	}
+	if endpointOf(e).life.Silent() {
+		return errSilent.Error()
+	}
 	return endpointOf(e).lastFailure()
 }
 
 func keyOf(i discovery.Instance) endpointKey { return endpointKey{i.ID, i.Endpoint()} }
 
 func endpointOf(e *p2c.Endpoint) *groupEndpoint {
-	return e.Value.(*groupEndpoint) //nolint:forcetypeassert // replace makes no other
+	return e.Value.(*groupEndpoint) //nolint:forcetypeassert // newEndpoint makes no other
+}
+
+func (g *group) newEndpoint(i discovery.Instance) *p2c.Endpoint {
+	e := &groupEndpoint{group: g, instance: i}
+	e.pooled = p2c.NewEndpoint(e)
+	e.life = lifesign.NewInstance(e)
+	return e.pooled
 }
 
 func (e *groupEndpoint) lastFailure() string {
@@ -123,7 +149,8 @@ func (g *group) watch() {
 	g.target.watching.Go(func() { g.target.watch(ctx, g.replace) })
 }
 
-// close ends the watch and waits for it. Attempts under way go on; calls that wait fail.
+// close ends the watch, and the questions for signs of life, and waits for them. Attempts under way go on; calls that wait
+// fail.
 func (g *group) close() {
 	g.mu.Lock()
 	stop := g.stop
@@ -134,6 +161,7 @@ func (g *group) close() {
 		g.target.watching.Wait()
 	}
 	g.replace(nil)
+	g.watchman.Close()
 }
 
 func (g *group) replace(instances []discovery.Instance) {
@@ -149,7 +177,8 @@ func (g *group) replace(instances []discovery.Instance) {
 		key := keyOf(i)
 		e := before[key]
 		if e == nil {
-			e = p2c.NewEndpoint(&groupEndpoint{instance: i})
+			e = g.newEndpoint(i)
+			g.watchman.Join(endpointOf(e).life)
 		}
 		delete(before, key)
 		g.endpoints[key] = e
@@ -157,15 +186,21 @@ func (g *group) replace(instances []discovery.Instance) {
 	}
 	g.pool.Replace(members, now)
 	for _, e := range g.endpoints {
-		g.pool.SetReady(e, true, now)
+		g.pool.SetReady(e, !endpointOf(e).life.Silent(), now)
 	}
 	for _, e := range before {
 		g.pool.SetReady(e, false, now)
 		endpointOf(e).leave()
+		g.watchman.Leave(endpointOf(e).life)
 		if g.removed != nil {
 			g.removed(e)
 		}
 	}
+	g.change()
+}
+
+// change makes calls that wait look anew. g.mu is held.
+func (g *group) change() {
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
@@ -175,35 +210,47 @@ type attempt struct {
 	group    *group
 	endpoint *p2c.Endpoint
 	started  int64
+	taking   lifesign.Attempt // see movable
 }
 
 // succeeded ends an attempt that was answered, be it with an error of the application.
 func (a *attempt) succeeded() {
 	endpointOf(a.endpoint).setFailure("")
-	a.done(p2c.Succeeded)
+	a.done(p2c.Succeeded, true)
+}
+
+// unfit ends an attempt to which the instance answered that it cannot serve.
+func (a *attempt) unfit(why string) {
+	endpointOf(a.endpoint).setFailure(why)
+	a.done(p2c.Failed, true)
 }
 
 // failed ends an attempt whose connection could not be made, or broke.
 func (a *attempt) failed(err error) {
 	endpointOf(a.endpoint).setFailure(err.Error())
-	a.done(p2c.Failed)
+	a.done(p2c.Failed, false)
 }
 
 // abandoned ends an attempt that tells nothing of the endpoint.
-func (a *attempt) abandoned() { a.done(p2c.Ignored) }
+func (a *attempt) abandoned() { a.done(p2c.Ignored, false) }
 
 // givenUp ends an attempt whose ctx has ended before an answer came. A deadline that ran out tells that the endpoint is
 // slow, or hangs; a caller who has changed his mind tells nothing.
 func (a *attempt) givenUp(ctx context.Context) {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		a.done(p2c.Late)
+		a.done(p2c.Late, false)
 		return
 	}
 	a.abandoned()
 }
 
-func (a *attempt) done(outcome p2c.Outcome) {
-	a.group.pool.Done(a.endpoint, p2c.Call, a.started, a.group.now(), outcome)
+// done ends the attempt. heard says that the instance has given a sign of life. A silence is not the instance's pace.
+func (a *attempt) done(outcome p2c.Outcome, heard bool) {
+	now := a.group.now()
+	if a.group.watchman.End(endpointOf(a.endpoint).life, a.started, now, heard) && outcome != p2c.Failed {
+		outcome = p2c.Ignored
+	}
+	a.group.pool.Done(a.endpoint, p2c.Call, a.started, now, outcome)
 }
 
 // address is where the attempt goes.
@@ -213,20 +260,18 @@ func (a *attempt) address() string { return endpointOf(a.endpoint).instance.Endp
 func (a *attempt) instance() discovery.Instance { return endpointOf(a.endpoint).instance }
 
 // call runs try on one instance after the other until it is done with. try says whether the call may be
-// tried again; it is, after a backoff once every instance has refused, until ctx ends. While there is
-// no instance call waits for one.
+// tried again; it is, after a backoff once every instance has refused, until ctx ends, and at once where the attempt was taken
+// back from an instance that answers nothing. While there is no instance call waits for one.
 func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (again bool, err error)) error {
 	g.watch() //nolint:contextcheck // it outlives the call
-	waiting, cancel := g.target.waiting(ctx, g.wait)
-	defer cancel()
-	refused := 0
+	began, refused := time.Now(), 0
 	for {
 		a, size, changed, err := g.pick()
 		if err != nil {
 			return err
 		}
 		if a == nil {
-			if !sleep(waiting, changed, nil) {
+			if !g.sleep(ctx, began, changed, nil) {
 				return g.target.unavailable(ctx)
 			}
 			continue
@@ -235,12 +280,15 @@ func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (a
 		if again, err = try(ctx, a); err == nil || !again {
 			return err
 		}
+		if a.taking.Moved() {
+			continue
+		}
 		refused++
 		if refused%size != 0 {
 			continue
 		}
 		timer := time.NewTimer(backoff.Default().Delay(refused/size - 1))
-		ok := sleep(waiting, changed, timer.C)
+		ok := g.sleep(ctx, began, changed, timer.C)
 		timer.Stop()
 		if !ok {
 			return fmt.Errorf("%w; last: %w", g.target.unavailable(ctx), err)
@@ -248,12 +296,15 @@ func (g *group) call(ctx context.Context, try func(context.Context, *attempt) (a
 	}
 }
 
-// sleep returns true when one of the channels says so, false when ctx is done.
-func sleep(ctx context.Context, changed <-chan struct{}, timer <-chan time.Time) bool {
+// sleep returns true when one of the channels says so, false when ctx is done, or a call that began then has waited for
+// long enough.
+func (g *group) sleep(ctx context.Context, began time.Time, changed <-chan struct{}, timer <-chan time.Time) bool {
+	waiting, cancel := g.target.waiting(ctx, g.wait-time.Since(began))
+	defer cancel()
 	select {
 	case <-changed:
 	case <-timer:
-	case <-ctx.Done():
+	case <-waiting.Done():
 		return false
 	}
 	return true
@@ -274,5 +325,6 @@ func (g *group) pick() (a *attempt, size int, changed <-chan struct{}, err error
 	if e == nil {
 		return nil, size, changed, nil
 	}
-	return &attempt{g, e, now}, max(size, 1), changed, nil
+	g.watchman.Begin(endpointOf(e).life, now)
+	return &attempt{group: g, endpoint: e, started: now}, max(size, 1), changed, nil
 }

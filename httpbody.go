@@ -1,6 +1,7 @@
 package panda
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -39,6 +40,9 @@ func (b *requestBody) next() (io.ReadCloser, error) {
 
 // again reports whether another attempt can have the whole body.
 func (b *requestBody) again() bool { return b.only == nil || b.only.untouched() }
+
+// repeatable reports whether every attempt can have the whole body, whatever the last one has read of it.
+func (b *requestBody) repeatable() bool { return b.only == nil }
 
 // release says that there will be no further attempt. The last one may still be sending.
 func (b *requestBody) release() {
@@ -104,4 +108,23 @@ func (h *heldBody) reopen() {
 	if !h.read {
 		h.closed = false
 	}
+}
+
+// endingBody is a response's body that lets go of the request's context when no more is read of it.
+type endingBody struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }

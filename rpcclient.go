@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/rpc"
 	"reflect"
+	"slices"
 	"sync"
 
+	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/loadbalance/lifesign"
 	"github.com/pandakit/panda/internal/loadbalance/p2c"
 	"github.com/pandakit/panda/internal/netrpc"
 )
@@ -22,6 +26,7 @@ type RPCClient struct {
 
 	mu          sync.Mutex
 	connections map[*p2c.Endpoint]*rpcConnection
+	aside       map[*rpcConnection]struct{} // those that get no more calls, and have some
 	closed      bool
 }
 
@@ -29,13 +34,17 @@ type RPCClient struct {
 // the registry, may start later. An option or a variable that makes no sense is told by Call.
 func DialRPC(service string, options ...ClientOption) *RPCClient {
 	config := newClientConfig(options)
-	c := &RPCClient{connections: map[*p2c.Endpoint]*rpcConnection{}}
-	g, err := newGroup(service, &config)
+	c := &RPCClient{connections: map[*p2c.Endpoint]*rpcConnection{}, aside: map[*rpcConnection]struct{}{}}
+	g, err := newGroup(service, &config, func(i discovery.Instance) lifesign.Question {
+		return lifesign.Question{Address: i.Endpoint(), Text: netrpc.Greeting}
+	})
 	if err != nil {
 		c.invalid = fmt.Errorf("dial service %q: %w", service, err)
 		return c
 	}
 	g.removed = c.forget
+	// What was sent to a host that is back comes late on a connection on which nothing arrived.
+	g.silenced = c.forget
 	c.group = g
 	return c
 }
@@ -45,7 +54,9 @@ func DialRPC(service string, options ...ClientOption) *RPCClient {
 //
 // An error that the method returned is an [rpc.ServerError]. A call that no instance has seen is
 // sent to another; one whose connection broke under way is not, because net/rpc knows nothing of
-// idempotency. Waiting for an instance, and the errors of that, are as by [Conn].
+// idempotency. An instance that answers nothing any more while calls are in flight gets no more within 0.8 s, until it gives a
+// sign of life; calls that wait for it there stay until their own deadline. Waiting for an instance, and the errors of that,
+// are as by [Conn].
 func (c *RPCClient) Call(ctx context.Context, method string, args, reply any) error {
 	if c.invalid != nil {
 		return c.invalid
@@ -73,8 +84,9 @@ func (c *RPCClient) Close() error {
 	}
 	c.mu.Lock()
 	c.closed = true
-	open := c.connections
-	c.connections = map[*p2c.Endpoint]*rpcConnection{}
+	open := slices.AppendSeq(slices.Collect(maps.Values(c.connections)), maps.Keys(c.aside))
+	clear(c.connections)
+	clear(c.aside)
 	c.mu.Unlock()
 	c.group.close()
 	var errs []error
@@ -91,16 +103,19 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 		a.abandoned()
 		return false, err
 	}
-	client, err := connection.use(ctx, a.address())
-	if err != nil {
-		if ctx.Err() != nil {
-			a.givenUp(ctx)
-			return false, c.group.target.unavailable(ctx)
-		}
+	defer c.unuse(connection)
+	client, err := c.connect(ctx, a, connection)
+	switch {
+	case errors.Is(err, errSilent):
+		a.abandoned()
+		return true, err
+	case err != nil && ctx.Err() != nil:
+		a.givenUp(ctx)
+		return false, c.group.target.unavailable(ctx)
+	case err != nil:
 		a.failed(err)
 		return true, err
 	}
-	defer connection.unuse()
 	call := client.Go(method, args, reply, make(chan *rpc.Call, 1))
 	select {
 	case <-call.Done:
@@ -109,6 +124,19 @@ func (c *RPCClient) try(ctx context.Context, a *attempt, method string, args, re
 		a.givenUp(ctx)
 		return false, fmt.Errorf("call %s of service %q at %s: %w", method, c.group.target.service, a.address(), ctx.Err())
 	}
+}
+
+// connect returns the connected client. Nothing has been sent until it does, so the attempt may be taken back.
+func (c *RPCClient) connect(ctx context.Context, a *attempt, connection *rpcConnection) (*rpc.Client, error) {
+	if client := connection.existing(); client != nil {
+		return client, nil
+	}
+	defer a.release()
+	client, err := connection.use(a.movable(ctx), a.address())
+	if a.takenBack() {
+		return nil, errSilent
+	}
+	return client, err
 }
 
 func (c *RPCClient) ended(a *attempt, connection *rpcConnection, client *rpc.Client, err error) (unseen bool, _ error) {
@@ -138,8 +166,8 @@ func broken(err error) bool {
 	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
-// connection returns the connection to the endpoint. One that has left since it was picked gets one for this call
-// alone: nobody would close it later.
+// connection returns the connection to the endpoint for one call, which unuse ends. One that has left since it was picked gets
+// one for this call alone: nobody would close it later.
 func (c *RPCClient) connection(e *p2c.Endpoint) (*rpcConnection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,24 +175,38 @@ func (c *RPCClient) connection(e *p2c.Endpoint) (*rpcConnection, error) {
 		return nil, fmt.Errorf("call service %q: %w", c.group.target.service, rpc.ErrShutdown)
 	}
 	connection := c.connections[e]
-	if connection != nil {
-		return connection, nil
+	if connection == nil {
+		connection = &rpcConnection{dialing: make(chan struct{}, 1), leaving: endpointOf(e).hasLeft()}
+		if connection.leaving {
+			c.aside[connection] = struct{}{}
+		} else {
+			c.connections[e] = connection
+		}
 	}
-	connection = &rpcConnection{dialing: make(chan struct{}, 1), leaving: endpointOf(e).hasLeft()}
-	if !connection.leaving {
-		c.connections[e] = connection
-	}
+	connection.begin()
 	return connection, nil
 }
 
-// forget closes the connection to an endpoint that has left, once its calls have ended.
+// unuse ends a call on the connection.
+func (c *RPCClient) unuse(connection *rpcConnection) {
+	if connection.unuse() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.aside, connection)
+	}
+}
+
+// forget closes the connection to an endpoint, which gets no more calls on it, once those in flight have ended.
 func (c *RPCClient) forget(e *p2c.Endpoint) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	connection := c.connections[e]
+	if connection == nil {
+		return
+	}
 	delete(c.connections, e)
-	c.mu.Unlock()
-	if connection != nil {
-		connection.leave()
+	if !connection.leave() {
+		c.aside[connection] = struct{}{}
 	}
 }
 
@@ -176,9 +218,10 @@ type rpcConnection struct {
 	client  *rpc.Client
 	calls   int
 	leaving bool
+	closed  bool
 }
 
-// use returns the connected client for one call, which unuse ends. Of several callers one dials.
+// use returns the connected client. Of several callers one dials.
 func (c *rpcConnection) use(ctx context.Context, address string) (*rpc.Client, error) {
 	if client := c.existing(); client != nil {
 		return client, nil
@@ -200,40 +243,51 @@ func (c *rpcConnection) use(ctx context.Context, address string) (*rpc.Client, e
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed { // by the caller, meanwhile
+		_ = client.Close() // nobody has used it
+		return nil, rpc.ErrShutdown
+	}
 	c.client = client
-	c.calls++
 	return client, nil
 }
 
 func (c *rpcConnection) existing() *rpc.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.client != nil {
-		c.calls++
-	}
 	return c.client
 }
 
-func (c *rpcConnection) unuse() {
+func (c *rpcConnection) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+}
+
+// unuse ends a call, and reports whether that was the last one.
+func (c *rpcConnection) unuse() (last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls--
-	c.closeIfLeft()
+	return c.closeIfLeft()
 }
 
-// leave closes the connection as soon as no call uses it.
-func (c *rpcConnection) leave() {
+// leave closes the connection as soon as no call uses it, and reports whether that is now.
+func (c *rpcConnection) leave() (now bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.leaving = true
-	c.closeIfLeft()
+	return c.closeIfLeft()
 }
 
-func (c *rpcConnection) closeIfLeft() {
-	if c.leaving && c.calls == 0 && c.client != nil {
+func (c *rpcConnection) closeIfLeft() bool {
+	if !c.leaving || c.calls > 0 {
+		return false
+	}
+	if c.client != nil {
 		_ = c.client.Close() // nobody is left whom its error could concern
 		c.client = nil
 	}
+	return true
 }
 
 // drop forgets a client that has broken, so that the next call dials.
@@ -249,6 +303,7 @@ func (c *rpcConnection) drop(client *rpc.Client) {
 func (c *rpcConnection) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.closed = true
 	if c.client == nil {
 		return nil
 	}

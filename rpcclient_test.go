@@ -57,8 +57,8 @@ func TestRPCClientKeepsNoConnectionToWhatHasLeft(t *testing.T) {
 	if err := connected.Call("Adder.Add", 1, &sum); err != nil || sum != 2 {
 		t.Errorf("the call under way got %d, %v", sum, err)
 	}
-	connection.unuse()
-	if len(client.connections) != 0 || connection.client != nil {
+	client.unuse(connection)
+	if len(client.connections)+len(client.aside) != 0 || connection.client != nil {
 		t.Errorf("%d connections are kept, the attempt's is open: %v", len(client.connections), connection.client != nil)
 	}
 }

@@ -69,7 +69,7 @@ type running struct {
 	done chan error
 }
 
-func run(t *testing.T, s *panda.Service) *running {
+func run(t testing.TB, s *panda.Service) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &running{stop, make(chan error, 1)}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/pandakit/panda/internal/loadbalance/lifesign"
 	"github.com/pandakit/panda/internal/loadbalance/p2c"
 )
 
@@ -46,7 +47,7 @@ type connection struct {
 	fresh   atomic.Bool  // a call was sent since it was asked for a sign of life
 	excused atomic.Int64 // what calls took that began before tells nothing of the instance; 0 at first
 
-	attempts attemptList // those in flight that may be sent again
+	attempts lifesign.Attempts // those in flight that may be sent again
 
 	// Guarded by policy.mu.
 	state  connectivity.State

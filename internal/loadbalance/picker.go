@@ -66,7 +66,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	p.watch()
 	c := p.calls.Get().(*call) //nolint:forcetypeassert // what New makes
 	c.endpoint, c.connection, c.started, c.kind = endpoint, connection, now, kind
-	if attempt != nil && connection.attempts.add(attempt) {
+	if attempt != nil && connection.attempts.Add(&attempt.taking) {
 		c.attempt = attempt
 	}
 	return balancer.PickResult{SubConn: connection.subConn, Done: c.done}, nil
@@ -79,7 +79,7 @@ func (c *call) finish(info balancer.DoneInfo) {
 		c.connection.heard.Store(now)
 	}
 	if c.attempt != nil {
-		c.connection.attempts.remove(c.attempt)
+		c.connection.attempts.Remove(&c.attempt.taking)
 	}
 	ended := outcome(info)
 	if c.started <= c.connection.excused.Load() && ended != p2c.Failed {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/serviceconfig"
 
 	"github.com/pandakit/panda/discovery"
+	"github.com/pandakit/panda/internal/loadbalance/lifesign"
 	"github.com/pandakit/panda/internal/loadbalance/p2c"
 )
 
@@ -181,7 +182,7 @@ func (b *policy) open(m *member) {
 		last.subConn.Shutdown()
 	}
 	for len(m.connections) < wanted {
-		c := &connection{state: connectivity.Idle, asked: askLeast}
+		c := &connection{state: connectivity.Idle, asked: lifesign.AskLeast}
 		//nolint:staticcheck // the notice is about several addresses; there is no other way to make one
 		subConn, err := b.cc.NewSubConn([]resolver.Address{{Addr: m.address}}, balancer.NewSubConnOptions{
 			HealthCheckEnabled: true,

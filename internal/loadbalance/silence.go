@@ -10,31 +10,14 @@ import (
 	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/pandakit/panda/internal/loadbalance/lifesign"
 )
 
 // A host that vanishes or freezes says nothing: no connection breaks, and calls wait for their deadline. So while calls are
 // in flight on a connection on which nothing arrives, its server is asked for a sign of life. When that does not come
-// either, the instance is silent: it gets no call until it answers, and attempts that may be sent again are.
-//
-// From the last sign of life to silence it takes at most suspicionLeast + probeTime and two looks, which is 0.8 s.
-const (
-	lookEvery = 50 * time.Millisecond
-	// restEvery is how often is looked while there is nothing but calls that take long, and no new one.
-	restEvery = time.Second
-	// A connection is asked when it has been quiet for three times what its calls take, within these bounds.
-	suspicionLeast = 200 * time.Millisecond
-	suspicionMost  = time.Second
-	suspicionPeaks = 3
-	// probeTime is how long a sign of life may take: twice a round trip around the earth, or one with a packet lost.
-	probeTime = 500 * time.Millisecond
-	// lookLate is how late a look may come. One that comes later tells that this process was held up, and that
-	// what arrived meanwhile may not have been read yet.
-	lookLate = 200 * time.Millisecond
-	// askLeast is how long calls that just take long are left alone after a sign of life. It doubles up to askMost,
-	// and counts only while no new call is sent.
-	askLeast = time.Second
-	askMost  = 8 * time.Second
-)
+// either, the instance is silent: it gets no call until it answers, and attempts that may be sent again are made anew.
+// Package lifesign has the times.
 
 // probe is one question for a sign of life.
 type probe struct {
@@ -55,7 +38,7 @@ func (b *policy) watch() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lookIn(lookEvery)
+	b.lookIn(lifesign.LookEvery)
 }
 
 // hurry makes sure that someone looks soon: a call is sent on a connection on which there were none but such that take long.
@@ -65,8 +48,8 @@ func (b *policy) hurry() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.watchman.nextLook-b.clock() > int64(lookEvery) {
-		b.lookIn(lookEvery)
+	if b.watchman.nextLook-b.clock() > int64(lifesign.LookEvery) {
+		b.lookIn(lifesign.LookEvery)
 	}
 }
 
@@ -90,20 +73,20 @@ func (b *policy) look() {
 		return
 	}
 	now := b.clock()
-	busy, rest := b.lookAtAll(now, now-b.watchman.nextLook > int64(lookLate))
-	var moving []*Attempt
+	busy, rest := b.lookAtAll(now, now-b.watchman.nextLook > int64(lifesign.LookLate))
+	var moving []*lifesign.Attempt
 	if b.ready > 0 {
 		moving = b.collect()
 	}
 	b.looking.Store(busy)
 	switch {
 	case busy && rest:
-		b.lookIn(restEvery)
+		b.lookIn(lifesign.RestEvery)
 	case busy:
-		b.lookIn(lookEvery)
+		b.lookIn(lifesign.LookEvery)
 	}
 	b.mu.Unlock()
-	move(moving)
+	lifesign.Move(moving)
 	if !busy && b.inFlight() { // a call that began while this looked found someone looking
 		b.watch()
 	}
@@ -161,7 +144,7 @@ func (b *policy) lookAt(m *member, c *connection, now int64, heldUp bool) bool {
 	case p.sentAt == 0 || c.silent: // it waits for its turn, or all is said
 	case heldUp:
 		p.sentAt = now
-	case now-max(p.sentAt, heard) >= int64(probeTime):
+	case now-max(p.sentAt, heard) >= int64(lifesign.ProbeTime):
 		b.silence(m, c)
 	}
 	return true
@@ -172,7 +155,7 @@ func (c *connection) patience(m *member) time.Duration {
 	if !c.fresh.Load() {
 		return c.asked
 	}
-	return min(max(suspicionPeaks*m.endpoint.Latency(), suspicionLeast), suspicionMost)
+	return lifesign.Patience(m.endpoint.Latency())
 }
 
 // silence takes an instance that does not answer out of use: every connection has to give a sign of life before it is used
@@ -205,17 +188,17 @@ func (c *connection) mute(now int64) {
 }
 
 // collect returns the attempts that wait for an instance that is silent. b.mu is held.
-func (b *policy) collect() (moving []*Attempt) {
+func (b *policy) collect() (moving []*lifesign.Attempt) {
 	for _, m := range b.members {
 		for _, c := range m.connections {
 			if c.silent {
-				moving = c.attempts.take(moving)
+				moving = c.attempts.Take(moving)
 			}
 		}
 	}
 	for c := range b.retiring {
 		if c.silent {
-			moving = c.attempts.take(moving)
+			moving = c.attempts.Take(moving)
 		}
 	}
 	return moving
@@ -274,7 +257,7 @@ func (b *policy) answered(m *member, c *connection, p *probe, err error) {
 	default:
 	}
 	c.heard.Store(b.clock())
-	c.asked = min(max(2*c.asked, askLeast), askMost)
+	c.asked = lifesign.Rarer(c.asked)
 	if !c.silent {
 		return
 	}
@@ -293,7 +276,7 @@ func (c *connection) forget() {
 		c.probe = nil
 	}
 	c.silent = false
-	c.asked = askLeast
+	c.asked = lifesign.AskLeast
 }
 
 // retire lets go of a connection of an instance that is gone. b.mu is held.

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// Greeting asks for net/rpc on a new connection. A server answers it before any call is made, and counts it as none.
+const Greeting = "CONNECT " + Path + " HTTP/1.0\n\n"
+
 // DialHTTP connects to the net/rpc server at address, which is host:port. ctx bounds the connecting
 // only; the client lives until its Close.
 func DialHTTP(ctx context.Context, address string) (*rpc.Client, error) {
@@ -36,7 +39,7 @@ func connect(ctx context.Context, c net.Conn) error {
 }
 
 func handshake(c net.Conn) error {
-	if _, err := io.WriteString(c, "CONNECT "+Path+" HTTP/1.0\n\n"); err != nil {
+	if _, err := io.WriteString(c, Greeting); err != nil {
 		return fmt.Errorf("send CONNECT: %w", err)
 	}
 	// A server says nothing of its own accord after the answer, so nothing is left in the reader.
