@@ -79,15 +79,16 @@ func TestQuorumLost(t *testing.T) {
 }
 
 // The callers are cut off from the host of one instance. The registry sees nothing of it.
-func TestCallerCutOff(t *testing.T) {
-	runDrill(t, &plain, true, func(d *drillRun) {
-		cut := time.Now()
-		d.do("cut", d.lab.Cut(callerHost, victimHost))
-		d.lost(victimHost, d.address(victimHost), cut, 40*enough)
-		healed := time.Now()
-		d.do("heal", d.lab.Heal())
-		d.returned(victimHost, healed)
-	})
+func TestCallerCutOff(t *testing.T)     { runDrill(t, &plain, true, callerCutOff) }
+func TestHTTPCallerCutOff(t *testing.T) { runDrill(t, &plain, true, callerCutOff, "-http") }
+
+func callerCutOff(d *drillRun) {
+	cut := time.Now()
+	d.do("cut", d.lab.Cut(callerHost, victimHost))
+	d.lost(victimHost, d.address(victimHost), cut, 40*enough)
+	healed := time.Now()
+	d.do("heal", d.lab.Heal())
+	d.returned(victimHost, healed)
 }
 
 // The leader and another server are cut off from each other. Both are seen by the third.
@@ -153,15 +154,16 @@ func slowLink(t *testing.T, host string, loss float64) {
 }
 
 // All processes of a host stand still, and go on.
-func TestHostFrozen(t *testing.T) {
-	runDrill(t, &plain, false, func(d *drillRun) {
-		frozen := time.Now()
-		d.do("freeze", d.freeze(victimHost))
-		d.lost(victimHost, d.address(victimHost), frozen, 40*enough)
-		woken := time.Now()
-		d.do("wake", d.thaw(victimHost))
-		d.returned(victimHost, woken)
-	})
+func TestHostFrozen(t *testing.T)     { runDrill(t, &plain, false, hostFrozen) }
+func TestHTTPHostFrozen(t *testing.T) { runDrill(t, &plain, false, hostFrozen, "-http") }
+
+func hostFrozen(d *drillRun) {
+	frozen := time.Now()
+	d.do("freeze", d.freeze(victimHost))
+	d.lost(victimHost, d.address(victimHost), frozen, 40*enough)
+	woken := time.Now()
+	d.do("wake", d.thaw(victimHost))
+	d.returned(victimHost, woken)
 }
 
 // An agent leaves the cluster as it should, and an instance drains.

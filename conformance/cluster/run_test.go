@@ -25,12 +25,12 @@ type drillRun struct {
 }
 
 // runDrill runs one drill on a system with callers, counts what fails and keeps it for the table. No call that may be
-// repeated fails in any drill; of the others none does in those that say so.
-func runDrill(t *testing.T, on *shared, writesFail bool, run func(d *drillRun)) {
+// repeated fails in any drill; of the others none does in those that say so. The callers may get arguments.
+func runDrill(t *testing.T, on *shared, writesFail bool, run func(d *drillRun), callersArgs ...string) {
 	t.Helper()
 	s := on.get(t)
 	d := &drillRun{T: t, system: s, result: keep(t)}
-	d.load = s.startCallers(t)
+	d.load = s.startCallers(t, callersArgs...)
 	begun := time.Now()
 	run(d)
 	if err := d.load.stop(); err != nil {

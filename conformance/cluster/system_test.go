@@ -331,14 +331,14 @@ type callers struct {
 }
 
 // startCallers starts callers on their host and returns once every instance has answered some.
-func (s *system) startCallers(t *testing.T) *callers {
+func (s *system) startCallers(t *testing.T, args ...string) *callers {
 	t.Helper()
 	env, err := s.agentEnvironment(callersName, s.tokens.caller)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines, output := io.Pipe()
-	p, err := s.start(callerHost, env, output, os.Stderr, s.programs.caller)
+	p, err := s.start(callerHost, env, output, os.Stderr, s.programs.caller, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

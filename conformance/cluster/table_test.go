@@ -33,6 +33,8 @@ var drills = []struct{ test, text string }{
 	{"TestLinkOfCallers5", "The link of the callers' host: 50 ms and 5 % loss, each way"},
 	{"TestLinkOfCallers20", "The link of the callers' host: 50 ms and 20 % loss, each way"},
 	{"TestHostFrozen", "All processes of an instance's host stand still, and go on"},
+	{"TestHTTPCallerCutOff", "HTTP: the callers are cut off from one instance's host"},
+	{"TestHTTPHostFrozen", "HTTP: all processes of an instance's host stand still, and go on"},
 	{"TestSecuredLeaderKilled", "ACL, gossip encryption and TLS: the leading server is killed"},
 	{"TestCallersTokenRevoked", "ACL: the callers' token is revoked"},
 	{"TestCallersTokenLosesRights", "ACL: the callers' token loses its rights"},
@@ -120,7 +122,7 @@ const pageHead = `# Failure drills
 Each drill runs against a real Consul %s of five hosts, which are network namespaces of one machine (2 cores, Linux): three
 have a server, two a client agent. Every host but one has an instance of a service, registered with the host's own agent. On the last one
 8 callers read and 8 write, each with one call in flight, a deadline of 10 s and no pause; an instance works 5 ms on a call. Reads
-are calls whose method says that it may be repeated, writes are all others. Times are the median and the largest of all
+are calls whose method says that it may be repeated, writes are all others; over HTTP they are GET and POST. Times are the median and the largest of all
 runs. "Traffic left" is the time from the loss to the last attempt of a call that was sent to the instance, "back" the time from the end of the
 loss to its first answer, "pause" the longest time in which no call at all was answered; they are exact to 10 ms.
 

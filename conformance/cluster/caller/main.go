@@ -7,8 +7,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"log"
+	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,40 +35,88 @@ func main() {
 	writers := flag.Int("writers", 8, "callers of the method that may not")
 	work := flag.Duration("work", 5*time.Millisecond, "what an instance does for a call")
 	deadline := flag.Duration("deadline", 10*time.Second, "of each call")
+	overHTTP := flag.Bool("http", false, "call by HTTP: GET may be repeated, POST may not")
 	flag.Parse()
 	seen := &recorder{out: json.NewEncoder(os.Stdout), slot: cluster.NewSlot(time.Now())}
-	conn, err := panda.Dial("drill", panda.WithDialOptions(grpc.WithStatsHandler(seen)))
-	if err != nil {
-		log.Fatal(err)
+	reach := seen.grpc
+	if *overHTTP {
+		reach = seen.http
 	}
-	client := drillpb.NewDrillClient(conn)
+	read, write, end := reach(*work)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	request := &drillpb.Request{WorkUs: uint32(work.Microseconds())}
 	var callers sync.WaitGroup
 	for i := range *readers + *writers {
-		write := i >= *readers
-		call := client.Read
-		if write {
-			call = client.Write
+		call, writes := read, i >= *readers
+		if writes {
+			call = write
 		}
 		callers.Go(func() {
 			for ctx.Err() == nil {
-				seen.record(write, *deadline, func(ctx context.Context, p *peer.Peer) error {
-					_, err := call(ctx, request, grpc.Peer(p))
-					return err
-				})
+				seen.record(writes, *deadline, call)
 			}
 		})
 	}
 	callers.Go(func() { seen.flush(ctx) })
 	callers.Wait()
-	if err := conn.Close(); err != nil {
-		log.Print(err)
-	}
+	end()
 	seen.mu.Lock()
 	defer seen.mu.Unlock()
 	seen.turn(time.Now())
+}
+
+// call makes one call, and returns the host:port of the instance that has answered.
+type call func(context.Context) (by string, err error)
+
+// grpc returns the two calls over gRPC, and what ends the client.
+func (r *recorder) grpc(work time.Duration) (read, write call, end func()) {
+	conn, err := panda.Dial("drill", panda.WithDialOptions(grpc.WithStatsHandler(r)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, request := drillpb.NewDrillClient(conn), &drillpb.Request{WorkUs: uint32(work.Microseconds())}
+	by := func(method func(context.Context, *drillpb.Request, ...grpc.CallOption) (*drillpb.Reply, error)) call {
+		return func(ctx context.Context) (string, error) {
+			var at peer.Peer
+			if _, err := method(ctx, request, grpc.Peer(&at)); err != nil {
+				return "", err
+			}
+			return at.Addr.String(), nil
+		}
+	}
+	return by(client.Read), by(client.Write), func() {
+		if err := conn.Close(); err != nil {
+			log.Print(err)
+		}
+	}
+}
+
+// http returns them over HTTP.
+func (r *recorder) http(work time.Duration) (read, write call, end func()) {
+	client := panda.HTTPClient()
+	url := fmt.Sprintf("http://drill.service.consul/work?us=%d", work.Microseconds())
+	by := func(method string) call {
+		return func(ctx context.Context) (string, error) {
+			ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+				r.sent(c.Conn.RemoteAddr().String())
+			}})
+			request, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
+			if err != nil {
+				return "", err
+			}
+			response, err := client.Do(request)
+			if err != nil {
+				return "", err
+			}
+			defer response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				return "", errors.New(response.Status)
+			}
+			by, err := io.ReadAll(response.Body)
+			return string(by), err
+		}
+	}
+	return by(http.MethodGet), by(http.MethodPost), client.CloseIdleConnections
 }
 
 // recorder writes a slot at a time. It is gRPC's stats.Handler, which is told where each attempt of a call goes.
@@ -107,12 +160,11 @@ func (r *recorder) flush(ctx context.Context) {
 }
 
 // record makes one call.
-func (r *recorder) record(write bool, deadline time.Duration, call func(context.Context, *peer.Peer) error) {
+func (r *recorder) record(write bool, deadline time.Duration, make call) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
-	var at peer.Peer
 	started := time.Now()
-	err := call(ctx, &at)
+	by, err := make(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slot := r.now()
@@ -125,7 +177,7 @@ func (r *recorder) record(write bool, deadline time.Duration, call func(context.
 		slot.Failed = append(slot.Failed, cluster.Failure{Write: write, Started: started, Elapsed: time.Since(started), Error: err.Error()})
 		return
 	}
-	slot.Answered[at.Addr.String()]++
+	slot.Answered[by]++
 }
 
 // HandleRPC notes where an attempt of a drill's call goes.
@@ -134,9 +186,14 @@ func (r *recorder) HandleRPC(_ context.Context, s stats.RPCStats) {
 	if !ok || !strings.HasPrefix(header.FullMethod, "/drill.") {
 		return
 	}
+	r.sent(header.RemoteAddr.String())
+}
+
+// sent notes that an attempt of a call goes to an instance.
+func (r *recorder) sent(to string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.now().Sent[header.RemoteAddr.String()]++
+	r.now().Sent[to]++
 }
 
 // TagRPC implements stats.Handler.

@@ -4,8 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
+	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/pandakit/panda"
@@ -33,9 +36,24 @@ func work(ctx context.Context, in *drillpb.Request) (*drillpb.Reply, error) {
 	}
 }
 
+// page is the same over HTTP. It answers with its own host:port.
+func page(w http.ResponseWriter, r *http.Request) {
+	us, err := strconv.ParseUint(r.FormValue("us"), 10, 32)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if _, err := work(r.Context(), &drillpb.Request{WorkUs: uint32(us)}); err != nil {
+		return // the caller is gone
+	}
+	_, _ = fmt.Fprint(w, r.Context().Value(http.LocalAddrContextKey)) // the caller may be gone
+}
+
 func main() {
 	service := panda.NewService("drill")
 	drillpb.RegisterDrillServer(service, instance{})
+	service.Handle("GET /work", http.HandlerFunc(page))
+	service.Handle("POST /work", http.HandlerFunc(page))
 	if err := service.Run(context.Background()); err != nil {
 		log.Fatal(err)
 	}
