@@ -45,9 +45,9 @@ func mute(t *testing.T, registry *inmemory.Registry) *atomic.Int64 {
 	return taken
 }
 
-// tolerated is how many of 100 calls may go to one instance of two that hangs: it is tried, and later tried again, but
-// not called like the other.
-const tolerated = 10
+// tolerated is how many connections 100 calls may open to one instance of two that hangs: it is tried, tried again later, and
+// asked for a sign of life, but not called like the other, which would be 50 times. A busy machine makes the other one late, too.
+const tolerated = 30
 
 func TestAnInstanceThatHangsIsLeftOut(t *testing.T) {
 	t.Parallel()
@@ -94,7 +94,7 @@ func TestAnInstanceThatHangsIsLeftOut(t *testing.T) {
 				cancel()
 			}
 			if n := taken.Load(); n > tolerated || answered == 0 {
-				t.Errorf("%d calls went to the instance that hangs, want at most %d of 100; %d were answered", n, tolerated, answered)
+				t.Errorf("%d connections went to the instance that hangs, want at most %d of 100; %d were answered", n, tolerated, answered)
 			}
 		})
 	}
