@@ -70,6 +70,7 @@ var placement = []struct {
 	{"internal/privatefolder", layerLeaf},
 	{"internal/netns/...", layerLeaf},
 	{"internal/process", layerLeaf},
+	{"internal/processid", layerLeaf},
 
 	{"internal/archtest/...", layerRules},
 }

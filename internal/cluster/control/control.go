@@ -18,6 +18,7 @@ import (
 
 	"github.com/pandakit/panda/internal/netns"
 	"github.com/pandakit/panda/internal/privatefolder"
+	"github.com/pandakit/panda/internal/processid"
 )
 
 // maxDescription bounds what is read.
@@ -28,34 +29,17 @@ const descriptionName = "run.json"
 // purpose is what the folder is for, in errors.
 const purpose = "the cluster"
 
-// Process is one that cannot be mistaken for a later one with its ID.
-type Process struct {
-	PID     int    `json:"pid"`
-	Started string `json:"started"` // as the system has it
-}
-
-// Alive reports whether the process is still there.
-func (p Process) Alive() bool {
-	started, ok := startOf(p.PID)
-	return ok && started == p.Started
-}
-
-func this(pid int) Process {
-	started, _ := startOf(pid)
-	return Process{pid, started}
-}
-
 // Description is what a cluster that runs leaves for those who look for it.
 type Description struct {
-	Process
+	processid.ID
 
-	Nodes   []Process `json:"nodes,omitempty"`
-	Lab     string    `json:"lab,omitempty"` // the network's name
-	Data    string    `json:"data"`          // the folder
-	OwnData bool      `json:"own_data"`      // the folder goes with the cluster
-	Network string    `json:"network"`       // unix or tcp; "" until it can be steered
-	Address string    `json:"address"`
-	Token   string    `json:"token,omitempty"` // of tcp
+	Nodes   []processid.ID `json:"nodes,omitempty"`
+	Lab     string         `json:"lab,omitempty"` // the network's name
+	Data    string         `json:"data"`          // the folder
+	OwnData bool           `json:"own_data"`      // the folder goes with the cluster
+	Network string         `json:"network"`       // unix or tcp; "" until it can be steered
+	Address string         `json:"address"`
+	Token   string         `json:"token,omitempty"` // of tcp
 }
 
 // Folder returns this user's folder for the cluster that runs, which need not exist: below XDG_RUNTIME_DIR where that is set,
@@ -94,7 +78,7 @@ func Claim(ctx context.Context, folder string) (*Claimed, error) {
 	if err := privatefolder.Make(folder, purpose); err != nil {
 		return nil, err
 	}
-	c := &Claimed{folder: folder, description: Description{Process: this(os.Getpid())}}
+	c := &Claimed{folder: folder, description: Description{ID: processid.Of(os.Getpid())}}
 	fresh, err := c.write()
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pandakit/panda/internal/cluster"
 	"github.com/pandakit/panda/internal/netns"
+	"github.com/pandakit/panda/internal/processid"
 )
 
 // Bounds of the server.
@@ -97,7 +98,7 @@ func (s *Server) update(change func(*Description)) error {
 		change(d)
 		d.Nodes = nil
 		for _, pid := range s.cluster.PIDs() {
-			d.Nodes = append(d.Nodes, this(pid))
+			d.Nodes = append(d.Nodes, processid.Of(pid))
 		}
 	})
 }
