@@ -1,11 +1,14 @@
 package containers_test
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pandakit/panda/conformance/drill"
+	"github.com/pandakit/panda/internal/processid"
 )
 
 // TestKilledAtEachStep kills the command at each step. Nothing takes back what it has begun, so all that is there serves on, and
@@ -13,6 +16,7 @@ import (
 func TestKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	s := start(t).serve(t, "killed", 2)
+	s.half(t) // which the first upgrade removes
 	program := drill.Build(t, filepath.Join("..", ".."), "./cmd/panda")
 	environment := []string{"DOCKER_HOST=" + s.engine.Host, "CONSUL_HTTP_ADDR=" + s.consul, "XDG_RUNTIME_DIR=" + t.TempDir()}
 	for _, step := range []struct {
@@ -73,4 +77,20 @@ func TestKilledAtEachStep(t *testing.T) {
 		}
 	}
 	s.noneFailed(t, enough/2)
+}
+
+// half makes a container that was not started yet when the upgrade was killed that wanted it.
+func (s *service) half(t *testing.T) {
+	t.Helper()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := processid.ID{PID: os.Getpid(), Started: "long ago"}
+	mark, err := json.Marshal(map[string]any{"upgrade": "half", "replicas": 2, "host": host, "process": gone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.engine.Run(t, "create", "--name", s.world.name+"-"+s.name+"-half", "--label", "dev.panda.service="+s.name,
+		"--label", "com.docker.compose.project="+s.world.name, "--label", "dev.panda.upgrade="+string(mark), s.image("1"))
 }
