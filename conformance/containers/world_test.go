@@ -192,11 +192,10 @@ func (s *service) containers(ctx context.Context, more ...string) []string {
 // names returns which numbers the service's containers have, running or not, each with the version of its image: "1:v1".
 func (s *service) numbers(t *testing.T) string {
 	t.Helper()
-	var list []string
-	for _, name := range s.containers(t.Context(), "--all") {
-		version := s.engine.Run(t, "inspect", "--format", `{{index .Config.Labels "org.opencontainers.image.version"}}`, name)
-		list = append(list, strings.TrimPrefix(name, s.world.name+"-"+s.name+"-")+":v"+version)
-	}
+	out := s.engine.Run(t, "ps", "--all", "--filter", "label=dev.panda.service="+s.name,
+		"--format", `{{.Names}}:v{{.Label "org.opencontainers.image.version"}}`)
+	list := strings.Fields(strings.ReplaceAll(out, s.world.name+"-"+s.name+"-", ""))
+	slices.Sort(list)
 	return strings.Join(list, " ")
 }
 

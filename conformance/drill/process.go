@@ -42,8 +42,15 @@ func Start(t testing.TB, environment []string, program string, args ...string) *
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), program, args...)
 	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.start(t)
+	return p
+}
+
+// start starts the process as it was made ready.
+func (p *Process) start(t testing.TB) {
+	t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", program, err)
+		t.Fatalf("start %s: %v", p.name, err)
 	}
 	go func() {
 		defer close(p.exited)
@@ -55,7 +62,6 @@ func Start(t testing.TB, environment []string, program string, args ...string) *
 			t.Logf("output of %s, process %d:\n%s", p.name, p.PID(), p.output.String())
 		}
 	})
-	return p
 }
 
 // PID returns the process's ID.

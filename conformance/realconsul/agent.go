@@ -10,11 +10,11 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/pandakit/panda/conformance/freeport"
+	"github.com/pandakit/panda/internal/process"
 )
 
 // ready bounds how long an agent may take until it has a leader.
@@ -43,7 +43,7 @@ type Agent struct {
 	ports   ports
 	cmd     *exec.Cmd
 	exited  chan struct{}
-	output  *tail
+	output  *process.Tail
 }
 
 type ports struct{ http, server, lan, wan, dns int }
@@ -99,7 +99,7 @@ func (a *Agent) Restart(t testing.TB) {
 
 func (a *Agent) launch(t testing.TB) {
 	t.Helper()
-	a.output = &tail{}
+	a.output = new(process.Tail)
 	a.cmd = exec.Command(a.path, a.arguments()...)
 	a.cmd.Stdout, a.cmd.Stderr = a.output, a.output
 	a.cmd.Env = withoutConsul(os.Environ())
@@ -198,30 +198,4 @@ func withoutConsul(environment []string) []string {
 		}
 	}
 	return kept
-}
-
-// tail keeps the end of what a process writes.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const tailLength = 8 << 10
-
-// Write implements io.Writer.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if over := len(t.text) - tailLength; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(p), nil
-}
-
-// String returns what is kept.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
 }

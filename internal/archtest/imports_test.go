@@ -69,8 +69,10 @@ var placement = []struct {
 	{"internal/nearname", layerLeaf},
 	{"internal/rungroup", layerLeaf},
 	{"internal/privatefolder", layerLeaf},
+	{"internal/controlsocket", layerLeaf},
 	{"internal/netns/...", layerLeaf},
 	{"internal/process", layerLeaf},
+	{"internal/processid", layerLeaf},
 
 	{"internal/archtest/...", layerRules},
 }

@@ -130,7 +130,7 @@ func (c *Cluster) unexpected() error {
 	for _, n := range c.nodes {
 		m := c.members[n.Name]
 		if m != nil && (m.state == Running || m.state == Frozen) && ended(m) {
-			return fmt.Errorf("node %s ended as it started: %s", n.Name, m.output.lastError())
+			return fmt.Errorf("node %s ended as it started: %s", n.Name, lastError(m.output.String()))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ type Cluster struct {
 // member is a node that was started.
 type member struct {
 	process *process.Process
-	output  *tail
+	output  *process.Tail
 	state   State
 	watched chan struct{} // closed when the end of the process is in state
 }
@@ -208,7 +209,7 @@ func (c *Cluster) launch(n *Node) error {
 		}
 		path, args = cmd.Path, cmd.Args[1:]
 	}
-	m := &member{output: new(tail), state: Running, watched: make(chan struct{})}
+	m := &member{output: new(process.Tail), state: Running, watched: make(chan struct{})}
 	p, err := c.starter.Start(process.Command{Path: path, Args: args, Dir: n.Folder, Env: c.cfg.Environ, Stdout: m.output, Stderr: m.output})
 	if err != nil {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
@@ -232,8 +233,20 @@ func (c *Cluster) watch(n *Node, m *member) {
 	}
 	c.mu.Unlock()
 	if !asked {
-		c.tell(n.Name, fmt.Sprintf("ended by itself: %v; %s", exit, m.output.lastError()))
+		c.tell(n.Name, fmt.Sprintf("ended by itself: %v; %s", exit, lastError(m.output.String())))
 	}
+}
+
+// lastError returns the last line of an agent's output that tells an error, else the last line.
+func lastError(output string) string {
+	last, lastError := "", ""
+	for line := range strings.Lines(strings.TrimSpace(output)) {
+		last = strings.TrimSpace(line)
+		if strings.Contains(line, "[ERROR]") || strings.HasPrefix(line, "==>") {
+			lastError = last
+		}
+	}
+	return cmp.Or(lastError, last, "it printed nothing")
 }
 
 func (c *Cluster) tell(node, what string) {

@@ -209,14 +209,16 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
-func TestTailTellsTheLastError(t *testing.T) {
+func TestLastError(t *testing.T) {
 	t.Parallel()
-	var out tail
-	if got := out.lastError(); got != "it printed nothing" {
-		t.Errorf("lastError = %q", got)
-	}
-	_, _ = out.Write([]byte(strings.Repeat("x", 2*tailLength) + "\n2026 [ERROR] agent: no\n2026 [INFO] agent: bye\n"))
-	if got := out.lastError(); got != "2026 [ERROR] agent: no" || len(out.text) != tailLength {
-		t.Errorf("lastError = %q of %d bytes", got, len(out.text))
+	for text, want := range map[string]string{
+		"":                          "it printed nothing",
+		"==> no\n2026 [INFO] bye\n": "==> no",
+		"one\ntwo\n":                "two",
+		"2026 [ERROR] agent: no\n2026 [INFO] agent: bye\n\n": "2026 [ERROR] agent: no",
+	} {
+		if got := lastError(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
 	}
 }

@@ -30,7 +30,7 @@ type Kind int
 
 // What can happen in an upgrade, in the order in which it does.
 const (
-	Found         Kind = iota // Count instances of the old version run; Instance is the oldest
+	Found         Kind = iota // Count instances are to be replaced, of which Left are too many; Instance is the oldest
 	Rehearsed                 // Instance serves, unregistered
 	Compatible                // its API breaks no caller of the old one
 	CanaryStarted             // Instance is passing, with the Share that its weight gives it
@@ -51,6 +51,7 @@ type Event struct {
 	Kind       Kind
 	Instance   Instance
 	Nth, Count int
+	Left       int           // of Found: by an upgrade that was killed
 	Share      float64       // of the calls, 0 to 1
 	Time       time.Duration // of CanaryStarted: how long it is judged
 	Took       time.Duration
@@ -63,6 +64,10 @@ func (e Event) String() string {
 	took := e.Took.Round(time.Millisecond)
 	switch e.Kind {
 	case Found:
+		if e.Left > 0 {
+			return fmt.Sprintf("%s, of which an upgrade that was killed has left %d too many; all serve on until %d of the new version do",
+				instances(e.Count), e.Left, e.Count-e.Left)
+		}
 		return fmt.Sprintf("%s of the old version, %s", instances(e.Count), pronoun(e.Count, "which serves on until the new one does", "which serve on until the new ones do"))
 	case Rehearsed:
 		return fmt.Sprintf("the new version serves at %s, where nobody calls it, after %v", e.Instance.Address, took)

@@ -6,12 +6,13 @@
 //
 //	rehearse   one of the new version serves unregistered, is compared with what runs, and is removed
 //	canary     if wanted: one of the new version gets a small share of the calls, and is judged by what it does with them
-//	start      as many of the new version as there are of the old one, one after the other, beside the old ones
+//	start      as many of the new version as there are to be, one after the other, beside the old ones
 //	drain      the canary, then the old ones, one after the other
 //
 // Until the last instance of the new version is passing, everything is taken back when a step fails or the context ends:
 // the new ones are drained, and the old ones have served all along. From then on there is no way back but another
-// upgrade, and none is needed: what is left to do is done even when the context ends.
+// upgrade, and none is needed: what is left to do is done even when the context ends. A process that is killed takes nothing back:
+// what it has left serves beside the rest, and is among the old ones of the next [Run].
 package rollout
 
 import (
@@ -36,8 +37,9 @@ type Instance struct {
 // Fleet is the instances of one service, wherever they run, and the new version of it. Its methods are called one at a
 // time, each may block until its ctx ends, and returns soon after it has.
 type Fleet interface {
-	// Running returns the instances of the old version, the oldest first. It is called once, before anything else.
-	Running(ctx context.Context) ([]Instance, error)
+	// Running returns the instances that are to be replaced, the oldest first, and how many there are to be of the new version: as
+	// many, unless some are left of an upgrade that was killed. It is called once, before anything else.
+	Running(ctx context.Context) (old []Instance, wanted int, err error)
 
 	// Rehearse starts one of the new version that is not registered, so that nobody calls it, and returns once it takes
 	// connections. remove ends it, and is called once. An error leaves nothing behind.
@@ -112,6 +114,7 @@ type run struct {
 	after context.Context //nolint:containedctx // of what is done when the caller's has ended
 
 	old    []Instance
+	wanted int        // how many are to stay
 	fresh  []Instance // that are to stay
 	canary *Instance  // while there is one
 	stuck  []Instance // that was rehearsed and could not be removed
@@ -142,7 +145,7 @@ func (r *run) all(ctx context.Context) error {
 }
 
 func (r *run) look(ctx context.Context) (err error) {
-	if r.old, err = r.fleet.Running(ctx); err != nil {
+	if r.old, r.wanted, err = r.fleet.Running(ctx); err != nil {
 		return err
 	}
 	if len(r.old) == 0 {
@@ -151,7 +154,7 @@ func (r *run) look(ctx context.Context) (err error) {
 	if _, err := r.weight(); err != nil {
 		return err
 	}
-	r.tell(Event{Kind: Found, Count: len(r.old), Instance: r.old[0]})
+	r.tell(Event{Kind: Found, Count: len(r.old), Left: len(r.old) - r.wanted, Instance: r.old[0]})
 	return nil
 }
 
@@ -180,14 +183,14 @@ func (r *run) rehearse(ctx context.Context) error {
 
 // start starts what is to stay.
 func (r *run) start(ctx context.Context) error {
-	for n := range r.old {
+	for n := range r.wanted {
 		began := time.Now()
 		in, err := r.fleet.Start(ctx, 0)
 		if err != nil {
 			return err
 		}
 		r.fresh = append(r.fresh, in)
-		r.tell(Event{Kind: Started, Instance: in, Nth: n + 1, Count: len(r.old), Took: time.Since(began)})
+		r.tell(Event{Kind: Started, Instance: in, Nth: n + 1, Count: r.wanted, Took: time.Since(began)})
 		if err := ctx.Err(); err != nil {
 			return err
 		}

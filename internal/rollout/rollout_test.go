@@ -24,6 +24,7 @@ type fleet struct {
 	running []string // what is there, in the order of starting; "r" is rehearsed, "c…" a canary, "n…" new, "o…" old
 	least   int      // the fewest that were registered at any time
 	weight  int      // of the canary
+	surplus int      // of the old ones
 	started int
 	act     func(step string) error // may fail a step, or end a context
 }
@@ -59,8 +60,8 @@ func (f *fleet) count() {
 	f.least = min(f.least, serving)
 }
 
-func (f *fleet) Running(ctx context.Context) ([]rollout.Instance, error) {
-	return f.old, f.take(ctx, "look")
+func (f *fleet) Running(ctx context.Context) ([]rollout.Instance, int, error) {
+	return f.old, len(f.old) - f.surplus, f.take(ctx, "look")
 }
 
 func (f *fleet) Rehearse(ctx context.Context) (rollout.Instance, func(context.Context) error, error) {
@@ -151,6 +152,25 @@ func TestUpgrade(t *testing.T) {
 		}
 		if !slices.Equal(told, want) {
 			t.Errorf("told is\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// What a killed upgrade has left is replaced with all others, by as many as there were.
+func TestAfterOneThatWasKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, plan := newFleet(t, 3, 100), full()
+		f.surplus = 1
+		var told []string
+		plan.Observe = func(e rollout.Event) { told = append(told, e.String()) }
+		if err := rollout.Run(t.Context(), f, plan); err != nil {
+			t.Fatal(err)
+		}
+		if f.left() != "n1 n2" || f.least < 2 {
+			t.Errorf("left are %q, and at least there were %d", f.left(), f.least)
+		}
+		if want := "3 instances, of which an upgrade that was killed has left 1 too many; all serve on until 2 of the new version do"; told[0] != want {
+			t.Errorf("told is %q, want %q", told[0], want)
 		}
 	})
 }

@@ -29,7 +29,7 @@ type running struct {
 	stopped     bool // as it was asked to
 	alone       bool // two processes cannot run at once, as has been found out
 	attached    *attachment
-	upgrading   bool // its instances are another's to change: see Runner.Upgrade
+	upgrade     *Upgrade // while there is one; see upgrading
 
 	busy lock // held by what changes instances
 }

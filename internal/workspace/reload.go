@@ -245,7 +245,7 @@ func (l *reloader) replaceable(services []*running, files []string) []*running {
 			l.Observe(Event{Kind: Unapplied, Names: []string{s.Name}, Files: files, Reason: "it is a one-shot program: panda restart " + s.Name + " runs it again"})
 		case s.Debugger != nil:
 			l.Observe(Event{Kind: Unapplied, Names: []string{s.Name}, Files: files, Reason: "it is being debugged: panda restart " + s.Name + " when you are done"})
-		case s.upgrading:
+		case s.upgrading():
 			l.Observe(Event{Kind: Unapplied, Names: []string{s.Name}, Files: files, Reason: "it is being upgraded: save again, or panda restart " + s.Name + ", when that is done"})
 		case s.attached != nil, s.stopped: // it is built when it is started again
 		default: // one that waits for others is to start with what is there now

@@ -139,22 +139,26 @@ func (u *Upgrade) take() error {
 			}
 		}
 	}
-	s.upgrading = true
+	s.upgrade = u
 	return nil
 }
 
 func (u *Upgrade) release() {
 	u.r.mu.Lock()
 	defer u.r.mu.Unlock()
-	u.s.upgrading = false
+	u.s.upgrade = nil
 }
+
+// upgrading reports whether the owner of an upgrade decides about the service's instances. Once it has ended it, or is gone, the
+// rest takes as long as drains take, and whoever wants the instances next waits for that.
+func (s *running) upgrading() bool { return s.upgrade != nil && s.upgrade.ctx.Err() == nil }
 
 // idle refuses what would change the instances of a service that is being upgraded.
 func (r *Runner) idle(services ...*running) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range services {
-		if s.upgrading {
+		if s.upgrading() {
 			return refusedf("%s is being upgraded", s.Name)
 		}
 	}
@@ -440,9 +444,10 @@ func (r *Runner) takeOut(i *instance) {
 	i.stop()
 }
 
-// end leaves the service with one version of as many instances as before.
+// end leaves the service with one version of as many instances as before. The caller holds the service's lock until then.
 func (u *Upgrade) end(before *binary) {
 	r, s := u.r, u.s
+	u.release()
 	going := slices.Concat(u.fresh, u.others)
 	if u.decided {
 		going = slices.Concat(u.old, u.others)
@@ -462,7 +467,6 @@ func (u *Upgrade) end(before *binary) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.upgrading = false
 	s.sort()
 }
 

@@ -132,7 +132,8 @@ func TestUpgradeStepByStep(t *testing.T) {
 	}
 }
 
-// An owner that is gone leaves one version: the old one until it has drained an instance of that, then the new one.
+// An owner that is gone leaves one version: the old one until it has drained an instance of that, then the new one. Who wants
+// something of the service meanwhile waits for that, and is not refused.
 func TestUpgradeWhoseOwnerIsGone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -140,8 +141,8 @@ func TestUpgradeWhoseOwnerIsGone(t *testing.T) {
 		want  string
 		text  string
 	}{
-		"early":   {nil, "hello-1 hello-2", "first"},
-		"decided": {[]string{"hello-2"}, "hello-1.2 hello-2.2", "second"},
+		"early":   {nil, "hello-1 hello-2 hello-3.2", "first"},
+		"decided": {[]string{"hello-2"}, "hello-1.2 hello-2.2 hello-3.2", "second"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,6 +150,7 @@ func TestUpgradeWhoseOwnerIsGone(t *testing.T) {
 			s.save("hello/main.go", newHello)
 			ctx, cancel := context.WithCancel(t.Context())
 			before := s.registered()
+			scaled := make(chan error, 1)
 			_ = s.runner.Upgrade(ctx, "hello", workspace.Version{}, func(ctx context.Context, u *workspace.Upgrade) error {
 				for _, weight := range []int{5, 0, 0} {
 					if _, err := u.Start(ctx, weight); err != nil {
@@ -161,15 +163,16 @@ func TestUpgradeWhoseOwnerIsGone(t *testing.T) {
 					}
 				}
 				cancel()
+				go func() { scaled <- s.runner.Scale(t.Context(), "hello", 3) }()
 				return ctx.Err()
 			})
-			if got := idsOf(s.serving("hello")); got != test.want || s.registered() != before {
-				t.Errorf("%s serve and %d are registered, want %s and %d", got, s.registered(), test.want, before)
-			}
-			// What is grown from now on is of that version too.
-			if err := s.runner.Scale(t.Context(), "hello", 3); err != nil {
+			if err := <-scaled; err != nil {
 				t.Fatal(err)
 			}
+			if got := idsOf(s.serving("hello")); got != test.want || s.registered() != before+1 {
+				t.Errorf("%s serve and %d are registered, want %s and %d", got, s.registered(), test.want, before+1)
+			}
+			// What is grown from now on is of that version too.
 			if !strings.Contains(s.logs(), "hello-3 │ hello says "+test.text) {
 				t.Errorf("a third instance is not of the %s version:\n%s", test.text, s.logs())
 			}

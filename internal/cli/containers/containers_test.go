@@ -138,3 +138,61 @@ func TestChange(t *testing.T) {
 		t.Errorf("of one that has neither: got %+v", plain)
 	}
 }
+
+// TestLeft has a service that was to run three times after upgrades that were killed, and others.
+func TestLeft(t *testing.T) {
+	of := func(upgrade string, more ...func(*mark)) engine.Container {
+		m := mark{Upgrade: upgrade, Replicas: 3}
+		for _, change := range more {
+			change(&m)
+		}
+		return engine.Container{Name: upgrade, Labels: map[string]string{upgradeLabel: m.String()}}
+	}
+	canary := func(m *mark) { m.Canary = true }
+	plain := engine.Container{Name: "plain"}
+	for name, test := range map[string]struct {
+		live    []engine.Container
+		wanted  int
+		pattern string
+	}{
+		"none":                    {[]engine.Container{plain, plain}, 2, "plain"},
+		"done":                    {[]engine.Container{of("a"), of("a")}, 2, "a"},
+		"done and grown":          {[]engine.Container{of("a"), of("a"), of("a"), plain}, 4, "plain"},
+		"a canary":                {[]engine.Container{plain, plain, plain, of("a", canary)}, 3, "plain"},
+		"a canary by itself":      {[]engine.Container{of("a", canary)}, 1, "a"},
+		"a canary and the new":    {[]engine.Container{of("a", canary), of("a"), of("a"), of("a")}, 3, "a"},
+		"started":                 {[]engine.Container{plain, plain, plain, of("a"), of("a")}, 3, "a"},
+		"drained":                 {[]engine.Container{plain, of("a"), of("a"), of("a")}, 3, "a"},
+		"started after another":   {[]engine.Container{of("a"), of("a"), of("a"), of("b")}, 3, "b"},
+		"fewer by hand":           {[]engine.Container{plain, of("a")}, 2, "a"},
+		"what nobody has written": {[]engine.Container{plain, {Name: "x", Labels: map[string]string{upgradeLabel: "{"}}}, 2, "x"},
+		"no number of its own":    {[]engine.Container{plain, of("a", func(m *mark) { m.Replicas = -1 })}, 1, "a"},
+	} {
+		if n, like := wanted(test.live), pattern(test.live); n != test.wanted || like.Name != test.pattern {
+			t.Errorf("%s: got %d like %s, want %d like %s", name, n, like.Name, test.wanted, test.pattern)
+		}
+	}
+	own := newMark()
+	gone := own
+	gone.Process.Started = "long ago"
+	if own.killed(own.Host) || gone.killed("another") || mark.killed(mark{}, "") || !gone.killed(own.Host) {
+		t.Error("a process that runs, that of another machine, or none is taken for one that was killed, or that one is not")
+	}
+}
+
+// A container that is started in place of another says of which upgrade it is, and has the weight of its own kind.
+func TestChangeOfAnUpgrade(t *testing.T) {
+	f := &Fleet{prefix: "rpc-", mark: mark{Upgrade: "b", Replicas: 2}, newest: *container(nil)}
+	f.newest.Labels = map[string]string{upgradeLabel: mark{Upgrade: "a", Canary: true}.String()}
+	for weight, canary := range map[int]bool{0: false, 7: true} {
+		change := f.change(2, weight)
+		got := markOf(&engine.Container{Labels: change.Labels})
+		if got.Upgrade != "b" || got.Replicas != 2 || got.Canary != canary || (len(change.Unset) == 1) == canary {
+			t.Errorf("weight %d: got %+v", weight, change)
+		}
+	}
+	f.mark = mark{}
+	if grown := f.change(3, 0); grown.Labels[upgradeLabel] != "" || len(grown.Labels) != 1 {
+		t.Errorf("grown: got %+v", grown)
+	}
+}

@@ -52,6 +52,7 @@ type Fleet struct {
 	template *engine.Template
 	newest   engine.Container
 	prefix   string // of the names of its containers, up to the number
+	mark     mark   // of the upgrade, once there is one
 }
 
 var _ rollout.Fleet = (*Fleet)(nil)
@@ -86,7 +87,7 @@ func Open(ctx context.Context, config Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.newest = live[len(live)-1]
+	f.newest = pattern(live)
 	f.Project = f.newest.Project()
 	f.prefix, _ = numbered(f.newest.Name)
 	if f.Image == "" {
@@ -96,6 +97,9 @@ func Open(ctx context.Context, config Config) (*Fleet, error) {
 		return nil, err
 	}
 	if err := f.read(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.sweep(ctx); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -229,14 +233,16 @@ func names(list []engine.Container) []string {
 
 // Running implements [rollout.Fleet]: the containers that run, with the addresses that they have registered. One that is
 // not registered is told at the address that it would have.
-func (f *Fleet) Running(ctx context.Context) ([]rollout.Instance, error) {
+func (f *Fleet) Running(ctx context.Context) ([]rollout.Instance, int, error) {
 	live, err := f.live(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	f.mark = newMark()
+	f.mark.Replicas = wanted(live)
 	snapshot, err := command.Lookup(ctx, f.Registry, f.Service)
 	if _, missing := errors.AsType[*discovery.NotFoundError](err); err != nil && !missing {
-		return nil, err
+		return nil, 0, err
 	}
 	list := make([]rollout.Instance, len(live))
 	known := 0
@@ -249,9 +255,9 @@ func (f *Fleet) Running(ctx context.Context) ([]rollout.Instance, error) {
 	}
 	if known == 0 {
 		err := fmt.Errorf("none of the containers of %s is registered at %s: %s", f.Service, f.Registry, strings.Join(names(live), ", "))
-		return nil, command.Advise(err, "set CONSUL_HTTP_ADDR to the registry that they use; theirs is "+cmp.Or(f.newest.Env["CONSUL_HTTP_ADDR"], "the one of their code"))
+		return nil, 0, command.Advise(err, "set CONSUL_HTTP_ADDR to the registry that they use; theirs is "+cmp.Or(f.newest.Env["CONSUL_HTTP_ADDR"], "the one of their code"))
 	}
-	return list, nil
+	return list, f.mark.Replicas, nil
 }
 
 // instance tells a container to a rollout; registered may be nil.

@@ -33,7 +33,7 @@ func (f *Fleet) Rehearse(ctx context.Context) (rollout.Instance, func(context.Co
 	change := engine.Change{
 		Name: f.prefix + "rehearsal", Image: f.Image, NoAliases: true, Unset: []string{instanceVariable},
 		Env:    map[string]string{registerVariable: "false"},
-		Labels: map[string]string{rehearsalLabel: "yes"},
+		Labels: map[string]string{rehearsalLabel: "yes", upgradeLabel: f.mark.String()},
 	}
 	if f.Project != "" {
 		change.Labels["com.docker.compose.oneoff"] = "True"

@@ -26,6 +26,9 @@ func (f *Fleet) Scale(ctx context.Context, n int) error {
 	if err := Replicas(f.Service, n); err != nil {
 		return err
 	}
+	if err := f.sweep(ctx); err != nil {
+		return err
+	}
 	for {
 		live, err := f.live(ctx)
 		if err != nil {

@@ -63,6 +63,14 @@ func (f *Fleet) change(number, weight int) engine.Change {
 	}
 	if weight > 0 {
 		change.Env[weightVariable] = strconv.Itoa(weight)
+	} else if markOf(&f.newest).Canary {
+		change.Unset = []string{weightVariable}
+	}
+	if m := f.mark; m.Upgrade != "" {
+		m.Canary = weight > 0
+		change.Labels[upgradeLabel] = m.String()
+	} else if _, ok := f.newest.Labels[upgradeLabel]; ok {
+		change.Labels[upgradeLabel] = ""
 	}
 	if f.newest.Env[instanceVariable] != "" {
 		change.Env[instanceVariable] = name + "-" + strings.ToLower(rand.Text()[:8]) // other machines may have the name, too

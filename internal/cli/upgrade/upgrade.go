@@ -54,7 +54,8 @@ with the label dev.panda.service=SERVICE of the engine that DOCKER_HOST or Docke
 that listens at a usual place. The new version is then --image, which the engine has already. Each
 new container is like the newest one that runs, with the lowest number that is free for its name;
 they have to be registered where CONSUL_HTTP_ADDR says, and be reached at their own addresses. The
-old ones get SIGTERM and their stop timeout, 35 s unless they have one, and are removed.
+old ones get SIGTERM and their stop timeout, 35 s unless they have one, and are removed. When this is
+killed, what runs serves on; the next upgrade replaces all of it by as many as there were before.
 
 Exit codes: 0 upgraded or nothing to do, 1 failed, 2 wrong usage, 3 incompatible or worse.`
 

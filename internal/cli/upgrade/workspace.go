@@ -44,12 +44,12 @@ func instanceOf(in workspace.UpgradeInstance) rollout.Instance {
 }
 
 // Running implements [rollout.Fleet].
-func (f *workspaceFleet) Running(context.Context) ([]rollout.Instance, error) {
+func (f *workspaceFleet) Running(context.Context) ([]rollout.Instance, int, error) {
 	list := make([]rollout.Instance, len(f.upgrade.Old))
 	for at, in := range f.upgrade.Old {
 		list[at] = instanceOf(in)
 	}
-	return list, nil
+	return list, len(list), nil
 }
 
 // Rehearse implements [rollout.Fleet].

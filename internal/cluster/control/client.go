@@ -1,27 +1,19 @@
 package control
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/pandakit/panda/internal/cluster"
-)
-
-const (
-	dialTimeout = 2 * time.Second
-	maxAnswer   = 4 << 20
+	"github.com/pandakit/panda/internal/controlsocket"
 )
 
 // Client talks to the cluster that runs. Its methods may be called from several goroutines.
 type Client struct {
 	description Description
-	http        *http.Client
+	socket      *controlsocket.Client
 }
 
 // Connect returns a client of the user's cluster. The errors are [ErrNone] and [ErrStale].
@@ -30,13 +22,7 @@ func Connect(folder string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	return &Client{*d, &http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, d.Network, d.Address)
-		},
-	}}}, nil
+	return &Client{*d, controlsocket.NewClient(d.Place)}, nil
 }
 
 // Description returns what the cluster tells of itself to those who find it.
@@ -50,39 +36,18 @@ func (c *Client) Status(ctx context.Context) (*cluster.Status, error) {
 
 // Do has the cluster do something and returns its answer, which is "" to most requests. What the cluster refuses is an *[Error].
 func (c *Client) Do(ctx context.Context, r Request) (string, error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return "", err
-	}
 	var out string
-	err = c.call(ctx, http.MethodPost, "/v1/do", body, &out)
+	err := c.call(ctx, http.MethodPost, "/v1/do", r, &out)
 	return out, err
 }
 
-func (c *Client) call(ctx context.Context, method, path string, body []byte, out any) error {
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	if c.description.Network == "" {
 		return &Error{Text: "the cluster is being started or ended; try again in a moment", Refused: true}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://cluster"+path, bytes.NewReader(body))
-	if err != nil {
+	err := c.socket.Do(ctx, method, path, in, out, new(Error))
+	if _, told := errors.AsType[*Error](err); err == nil || told {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.description.Token)
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the cluster of process %d: %w", c.description.PID, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("ask the cluster of process %d: %w", c.description.PID, err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return json.Unmarshal(text, out)
-	}
-	told := new(Error)
-	if err := json.Unmarshal(text, told); err != nil || told.Text == "" {
-		return fmt.Errorf("ask the cluster of process %d: it answers %s", c.description.PID, resp.Status)
-	}
-	return told
+	return fmt.Errorf("ask the cluster of process %d: %w", c.description.PID, err)
 }

@@ -1,7 +1,6 @@
 // Package control is how other programs of the same user find and steer the cluster that runs: a description in a folder that
-// only this user may enter, and JSON over HTTP on a Unix socket there, or, where there is no such socket, on a port of loopback
-// with a secret from the description. It also removes what a cluster has left that was killed. It never listens beyond the
-// machine, and starts nothing.
+// only this user may enter, and requests on the socket that it names. It also removes what a cluster has left that was killed. It
+// starts nothing.
 package control
 
 import (
@@ -12,64 +11,34 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"time"
 
+	"github.com/pandakit/panda/internal/controlsocket"
 	"github.com/pandakit/panda/internal/netns"
 	"github.com/pandakit/panda/internal/privatefolder"
+	"github.com/pandakit/panda/internal/processid"
 )
-
-// maxDescription bounds what is read.
-const maxDescription = 64 << 10
 
 const descriptionName = "run.json"
 
 // purpose is what the folder is for, in errors.
 const purpose = "the cluster"
 
-// Process is one that cannot be mistaken for a later one with its ID.
-type Process struct {
-	PID     int    `json:"pid"`
-	Started string `json:"started"` // as the system has it
-}
-
-// Alive reports whether the process is still there.
-func (p Process) Alive() bool {
-	started, ok := startOf(p.PID)
-	return ok && started == p.Started
-}
-
-func this(pid int) Process {
-	started, _ := startOf(pid)
-	return Process{pid, started}
-}
-
 // Description is what a cluster that runs leaves for those who look for it.
 type Description struct {
-	Process
+	processid.ID
 
-	Nodes   []Process `json:"nodes,omitempty"`
-	Lab     string    `json:"lab,omitempty"` // the network's name
-	Data    string    `json:"data"`          // the folder
-	OwnData bool      `json:"own_data"`      // the folder goes with the cluster
-	Network string    `json:"network"`       // unix or tcp; "" until it can be steered
-	Address string    `json:"address"`
-	Token   string    `json:"token,omitempty"` // of tcp
+	Nodes   []processid.ID `json:"nodes,omitempty"`
+	Lab     string         `json:"lab,omitempty"` // the network's name
+	Data    string         `json:"data"`          // the folder
+	OwnData bool           `json:"own_data"`      // the folder goes with the cluster
+
+	controlsocket.Place // the zero value until it can be steered
 }
 
-// Folder returns this user's folder for the cluster that runs, which need not exist: below XDG_RUNTIME_DIR where that is set,
-// else one among the temporary files. getenv is the environment.
+// Folder returns this user's folder for the cluster that runs, which need not exist. getenv is the environment.
 func Folder(getenv func(string) string) string {
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && filepath.IsAbs(dir) {
-		return filepath.Join(dir, "panda-cluster")
-	}
-	if runtime.GOOS == "windows" {
-		if dir := getenv("LOCALAPPDATA"); dir != "" {
-			return filepath.Join(dir, "panda", "cluster")
-		}
-	}
-	return filepath.Join(os.TempDir(), "panda-cluster-"+strconv.Itoa(os.Getuid()))
+	return privatefolder.Path(getenv, "panda-cluster", filepath.Join("panda", "cluster"))
 }
 
 // RunningError says that a cluster of this user runs already.
@@ -94,7 +63,7 @@ func Claim(ctx context.Context, folder string) (*Claimed, error) {
 	if err := privatefolder.Make(folder, purpose); err != nil {
 		return nil, err
 	}
-	c := &Claimed{folder: folder, description: Description{Process: this(os.Getpid())}}
+	c := &Claimed{folder: folder, description: Description{ID: processid.Of(os.Getpid())}}
 	fresh, err := c.write()
 	if err != nil {
 		return nil, err
@@ -202,24 +171,15 @@ func descriptionFile(folder string) string { return filepath.Join(folder, descri
 func socketFile(folder string) string { return filepath.Join(folder, "control.sock") }
 
 func read(folder string) (*Description, error) {
-	path := descriptionFile(folder)
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	path, d := descriptionFile(folder), new(Description)
+	err := privatefolder.Read(path, d)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNone
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxDescription {
+	case errors.Is(err, fs.ErrInvalid) || err == nil && d.PID <= 0:
 		return nil, fmt.Errorf("read %s: it is no description of a cluster; remove it", path)
-	}
-	text, err := os.ReadFile(path) //nolint:gosec // in the folder of this user's
-	if err != nil {
+	case err != nil:
 		return nil, err
-	}
-	d := new(Description)
-	if err := json.Unmarshal(text, d); err != nil || d.PID <= 0 {
-		return nil, fmt.Errorf("read %s: it is no description of a cluster; remove it", path)
 	}
 	return d, nil
 }

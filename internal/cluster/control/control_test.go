@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/pandakit/panda/internal/processid"
 )
 
 // role is the variable that makes this test binary wait for the end of its input.
@@ -73,7 +75,7 @@ func TestStaleIsCleaned(t *testing.T) {
 	}
 	err = claimed.Update(func(d *Description) {
 		d.Started, d.Data, d.OwnData = "long ago", data, true // the ID is another's by now
-		d.Nodes = []Process{this(node.Process.Pid), {os.Getpid(), "long ago"}}
+		d.Nodes = []processid.ID{processid.Of(node.Process.Pid), {PID: os.Getpid(), Started: "long ago"}}
 	})
 	if err != nil {
 		t.Fatal(err)

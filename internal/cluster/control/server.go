@@ -2,33 +2,16 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"os"
-	"runtime"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/pandakit/panda/internal/cluster"
+	"github.com/pandakit/panda/internal/controlsocket"
 	"github.com/pandakit/panda/internal/netns"
-)
-
-// Bounds of the server.
-const (
-	readHeaderTimeout = 5 * time.Second
-	shutdownTimeout   = 2 * time.Second
-	maxConnections    = 64
-	maxBody           = 64 << 10
-	maxSocketPath     = 100 // bytes; systems take 104 to 108 with the end
+	"github.com/pandakit/panda/internal/processid"
 )
 
 // Request is what a cluster is asked to do.
@@ -49,14 +32,17 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
+func errorOf(err error) *Error {
+	_, unknown := errors.AsType[*cluster.UnknownNodeError](err)
+	_, refused := errors.AsType[*cluster.RefusedError](err)
+	return &Error{err.Error(), unknown, refused}
+}
+
 // Server listens for one cluster. Its methods may be called from several goroutines.
 type Server struct {
-	folder  string
 	cluster *cluster.Cluster
 	stop    func()
-	token   string
-	http    *http.Server
-	serving sync.WaitGroup
+	socket  *controlsocket.Server
 
 	mu      sync.Mutex // held while the description is written
 	claimed *Claimed
@@ -65,25 +51,17 @@ type Server struct {
 // Serve lets others steer a cluster, in a folder that this process has claimed; the caller closes the server. stop is called
 // when one wants it down.
 func Serve(claimed *Claimed, c *cluster.Cluster, stop func()) (*Server, error) {
-	s := &Server{folder: claimed.folder, cluster: c, stop: stop, claimed: claimed}
-	listener, err := s.listen()
-	if err != nil {
-		return nil, fmt.Errorf("listen for other commands: %w", err)
-	}
+	s := &Server{cluster: c, stop: stop, claimed: claimed}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, s.cluster.Status(r.Context()))
+		controlsocket.Answer(w, http.StatusOK, s.cluster.Status(r.Context()))
 	})
-	mux.HandleFunc("POST /v1/do", s.do)
-	s.http = &http.Server{
-		Handler: s.guarded(mux), ReadHeaderTimeout: readHeaderTimeout, MaxHeaderBytes: maxBody,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	mux.HandleFunc("POST /v1/do", controlsocket.Handle(s.act, func(err error) any { return errorOf(err) }))
+	var err error
+	if s.socket, err = controlsocket.Listen(socketFile(claimed.folder), mux); err != nil {
+		return nil, fmt.Errorf("listen for other commands: %w", err)
 	}
-	s.serving.Go(func() { _ = s.http.Serve(netutil.LimitListener(listener, maxConnections)) }) // it ends when it is closed
-	err = s.update(func(d *Description) {
-		d.Network, d.Address, d.Token = listener.Addr().Network(), listener.Addr().String(), s.token
-	})
-	if err != nil {
+	if err := s.update(func(d *Description) { d.Place = s.socket.Place() }); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("listen for other commands: %w", err)
 	}
@@ -97,67 +75,16 @@ func (s *Server) update(change func(*Description)) error {
 		change(d)
 		d.Nodes = nil
 		for _, pid := range s.cluster.PIDs() {
-			d.Nodes = append(d.Nodes, this(pid))
+			d.Nodes = append(d.Nodes, processid.Of(pid))
 		}
-	})
-}
-
-func (s *Server) listen() (net.Listener, error) {
-	path := socketFile(s.folder)
-	if runtime.GOOS == "windows" || len(path) > maxSocketPath {
-		s.token = rand.Text()
-		return net.Listen("tcp", "127.0.0.1:0")
-	}
-	_ = os.Remove(path) // of a cluster that was killed
-	return net.Listen("unix", path)
-}
-
-func (s *Server) guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if s.token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(s.token)) != 1 {
-			http.Error(w, "the token is not the one in the description", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
 	})
 }
 
 // Close ends the server. What is being answered gets a moment.
-func (s *Server) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close() // what is cut off is told so by that
-	}
-	s.serving.Wait()
-	_ = os.Remove(socketFile(s.folder)) // closing removes it, as a rule
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // our own types; and a client that has gone needs no answer
-}
-
-func (s *Server) do(w http.ResponseWriter, r *http.Request) {
-	var in Request
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in); err != nil {
-		answer(w, http.StatusBadRequest, &Error{Text: "read the request: " + err.Error()})
-		return
-	}
-	out, err := s.act(r.Context(), in)
-	if err != nil {
-		_, unknown := errors.AsType[*cluster.UnknownNodeError](err)
-		_, refused := errors.AsType[*cluster.RefusedError](err)
-		answer(w, http.StatusUnprocessableEntity, &Error{err.Error(), unknown, refused})
-		return
-	}
-	answer(w, http.StatusOK, out)
-}
+func (s *Server) Close() { s.socket.Close() }
 
 // act carries out a request; what it returns is the answer.
-func (s *Server) act(ctx context.Context, in Request) (string, error) {
+func (s *Server) act(ctx context.Context, in Request) (any, error) {
 	c := s.cluster
 	switch in.Act {
 	case "down":

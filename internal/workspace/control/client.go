@@ -1,13 +1,11 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,14 +13,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/pandakit/panda/internal/controlsocket"
 	"github.com/pandakit/panda/internal/privatefolder"
 	"github.com/pandakit/panda/internal/workspace/tail"
 )
-
-// dialTimeout bounds how long a workspace that runs may take to be reached.
-const dialTimeout = 2 * time.Second
 
 // NoneError says that no workspace runs, or none of several has to do with a folder.
 type NoneError struct {
@@ -54,7 +49,7 @@ func (e *TwiceError) Error() string {
 // Client talks to one running workspace. Its methods may be called from several goroutines.
 type Client struct {
 	description Description
-	http        *http.Client
+	socket      *controlsocket.Client
 }
 
 // Find returns a client of the workspace that has to do with dir: its folder, or the one it was started in, is dir or
@@ -118,7 +113,7 @@ func all(folder string) ([]*Description, error) {
 		if err != nil {
 			continue // it is being written, or is none of ours
 		}
-		if !listens(d) {
+		if !d.Listens() {
 			_ = os.Remove(file) // it may be gone already
 			_ = os.Remove(socketFile(folder, d.PID))
 			continue
@@ -137,24 +132,7 @@ func globbed(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-func listens(d *Description) bool {
-	conn, err := net.DialTimeout(d.Network, d.Address, dialTimeout) //nolint:noctx // bounded
-	if err != nil {
-		return false
-	}
-	_ = conn.Close() // it was only to be seen
-	return true
-}
-
-func newClient(d *Description) *Client {
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	return &Client{*d, &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, d.Network, d.Address)
-		},
-		DisableKeepAlives: true,
-	}}}
-}
+func newClient(d *Description) *Client { return &Client{*d, controlsocket.NewClient(d.Place)} }
 
 // Description returns what the workspace has told of itself.
 func (c *Client) Description() Description { return c.description }
@@ -223,53 +201,19 @@ func (c *Client) Logs(ctx context.Context, services []string, n int, follow bool
 }
 
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	response, err := c.send(ctx, method, path, in)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if out == nil {
-		out = new(struct{})
-	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(out); err != nil {
-		return fmt.Errorf("read the answer of panda up: %w", err)
-	}
-	return nil
+	return c.explain(ctx, c.socket.Do(ctx, method, path, in, out, new(Error)))
 }
 
 // send returns an answer that is good; the caller closes its body.
 func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://panda-up"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+c.description.Token)
-	response, err := c.http.Do(request)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("ask panda up, process %d: %w", c.description.PID, cause(err))
-	}
-	if response.StatusCode == http.StatusOK {
-		return response, nil
-	}
-	defer response.Body.Close()
-	told := new(Error)
-	if json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(told) != nil || told.Text == "" {
-		return nil, fmt.Errorf("ask panda up, process %d: %s", c.description.PID, response.Status)
-	}
-	return nil, told
+	response, err := c.socket.Send(ctx, method, path, in, new(Error))
+	return response, c.explain(ctx, err)
 }
 
-// cause strips the method and the made-up URL.
-func cause(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
+// explain says who was asked, when that did not answer.
+func (c *Client) explain(ctx context.Context, err error) error {
+	if _, told := errors.AsType[*Error](err); err == nil || told || ctx.Err() != nil {
+		return err
 	}
-	return err
+	return fmt.Errorf("ask panda up, process %d: %w", c.description.PID, err)
 }

@@ -1,6 +1,5 @@
-// Package control is how other programs of the same user talk to a running workspace: a small API of JSON over HTTP, on a
-// Unix socket in a folder that only this user may enter, or, where there is no such socket, on a port of loopback
-// with a secret that only this user can read. It never listens beyond that, and decides nothing itself.
+// Package control is how other programs of the same user find and steer a running workspace: a description in a folder that only this
+// user may enter, and requests on the socket that it names. It decides nothing itself.
 package control
 
 import (
@@ -10,22 +9,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pandakit/panda/internal/controlsocket"
+	"github.com/pandakit/panda/internal/privatefolder"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/build"
 )
 
-// Bounds of what is read.
-const (
-	maxBody        = 64 << 10 // of a request, in bytes
-	maxDescription = 64 << 10
-	maxAnswer      = 16 << 20
-	maxRunning     = 1000 // workspaces that are looked at
-)
+// maxRunning bounds how many workspaces are looked at.
+const maxRunning = 1000
 
 // purpose is what the folder is for, in errors.
 const purpose = "running workspaces"
@@ -37,9 +32,8 @@ type Description struct {
 	Dir      string    `json:"dir"`     // where it was started
 	Registry string    `json:"registry"`
 	Started  time.Time `json:"started"`
-	Network  string    `json:"network"` // unix or tcp
-	Address  string    `json:"address"`
-	Token    string    `json:"token,omitempty"` // of tcp
+
+	controlsocket.Place
 }
 
 // Status is what a running workspace tells of itself.
@@ -87,6 +81,7 @@ func errorOf(err error) *Error {
 	_, unknownInstance := errors.AsType[*workspace.UnknownInstanceError](err)
 	unknown := unknownService || unknownInstance
 	_, refused := errors.AsType[*workspace.RefusedError](err)
+	_, unread := errors.AsType[*controlsocket.RequestError](err)
 	text := err.Error()
 	if failed, ok := errors.AsType[*build.Error](err); ok {
 		var all []string
@@ -95,21 +90,12 @@ func errorOf(err error) *Error {
 		}
 		text = strings.Join(all, "\n")
 	}
-	return &Error{Text: text, Wrong: unknown || refused, Unknown: unknown}
+	return &Error{Text: text, Wrong: unknown || refused || unread, Unknown: unknown}
 }
 
-// Folder returns the folder for running workspaces, which need not exist: below XDG_RUNTIME_DIR where that is set, else
-// one of this user's among the temporary files. getenv is the environment.
+// Folder returns this user's folder for running workspaces, which need not exist. getenv is the environment.
 func Folder(getenv func(string) string) string {
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && filepath.IsAbs(dir) {
-		return filepath.Join(dir, "panda")
-	}
-	if runtime.GOOS == "windows" {
-		if dir := getenv("LOCALAPPDATA"); dir != "" {
-			return filepath.Join(dir, "panda", "run")
-		}
-	}
-	return filepath.Join(os.TempDir(), "panda-"+strconv.Itoa(os.Getuid()))
+	return privatefolder.Path(getenv, "panda", filepath.Join("panda", "run"))
 }
 
 func descriptionFile(folder string, pid int) string {
@@ -122,19 +108,11 @@ func socketFile(folder string, pid int) string {
 
 // read returns the description in a file.
 func read(path string) (*Description, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxDescription {
-		return nil, fmt.Errorf("read %s: %w", path, fs.ErrInvalid)
-	}
-	text, err := os.ReadFile(path) //nolint:gosec // in the folder of this user's
-	if err != nil {
-		return nil, err
-	}
 	d := new(Description)
-	if err := json.Unmarshal(text, d); err != nil || d.PID <= 0 || d.Network != "unix" && d.Network != "tcp" {
+	if err := privatefolder.Read(path, d); err != nil {
+		return nil, err
+	}
+	if d.PID <= 0 || d.Network != "unix" && d.Network != "tcp" {
 		return nil, fmt.Errorf("read %s: %w", path, fs.ErrInvalid)
 	}
 	return d, nil

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -157,24 +156,6 @@ func (s *served) stop(t *testing.T, client *control.Client) {
 		t.Errorf("followed %q", got)
 	}
 	s.server.Close()
-}
-
-func TestWithoutTheTokenNothingIsTold(t *testing.T) {
-	s := serve(t, filepath.Join(t.TempDir(), strings.Repeat("long", 20), "run"))
-	defer s.server.Close()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.find(t).Description().Address+"/v1/status", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusForbidden {
-		t.Errorf("it is answered with %s", response.Status)
-	}
 }
 
 func TestFindRemovesWhatIsStale(t *testing.T) {

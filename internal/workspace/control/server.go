@@ -2,35 +2,20 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
+	"github.com/pandakit/panda/internal/controlsocket"
 	"github.com/pandakit/panda/internal/privatefolder"
 	"github.com/pandakit/panda/internal/workspace"
 	"github.com/pandakit/panda/internal/workspace/tail"
-)
-
-// Bounds of the server.
-const (
-	readHeaderTimeout = 5 * time.Second
-	maxConnections    = 64
-	shutdownTimeout   = 2 * time.Second
-	maxSocketPath     = 100 // bytes; systems take 104 to 108 with the end
 )
 
 // Config is what a server gives access to. All fields are required.
@@ -48,9 +33,8 @@ type Config struct {
 type Server struct {
 	Config
 	description Description
-	http        *http.Server
+	socket      *controlsocket.Server
 	stopOnce    sync.Once
-	serving     sync.WaitGroup
 	upgrades    upgrades
 
 	drained  chan struct{} // closed when the workspace has ended
@@ -60,19 +44,11 @@ type Server struct {
 // Listen starts a server, which the caller closes. What others have left in the folder is not touched.
 func Listen(cfg Config) (*Server, error) {
 	s := &Server{Config: cfg, drained: make(chan struct{})}
-	s.description = Description{
-		PID: os.Getpid(), Folders: cfg.Folders, Dir: cfg.Dir, Registry: cfg.Registry, Started: time.Now(), Network: "unix",
-		Address: socketFile(cfg.Folder, os.Getpid()),
-	}
-	listener, err := s.listen()
-	if err != nil {
+	s.description = Description{PID: os.Getpid(), Folders: cfg.Folders, Dir: cfg.Dir, Registry: cfg.Registry, Started: time.Now()}
+	if err := s.listen(); err != nil {
 		return nil, fmt.Errorf("listen for other commands: %w", err)
 	}
-	s.http = &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: readHeaderTimeout, MaxHeaderBytes: maxBody,
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
-	s.serving.Go(func() { _ = s.http.Serve(netutil.LimitListener(listener, maxConnections)) }) // it ends when it is closed
+	s.description.Place = s.socket.Place()
 	if err := write(cfg.Folder, &s.description); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("listen for other commands: %w", err)
@@ -80,30 +56,19 @@ func Listen(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) listen() (net.Listener, error) {
+func (s *Server) listen() error {
 	if err := privatefolder.Make(s.Folder, purpose); err != nil {
-		return nil, err
+		return err
 	}
-	if runtime.GOOS == "windows" || len(s.description.Address) > maxSocketPath {
-		return s.listenTCP()
-	}
-	_ = os.Remove(s.description.Address) // of a process that had our ID before us
-	listener, err := net.Listen("unix", s.description.Address)
+	path := socketFile(s.Folder, s.description.PID)
+	var err error
+	s.socket, err = controlsocket.Listen(path, s.handler())
 	if errors.Is(err, os.ErrNotExist) { // another workspace has just removed the folder as it left
 		if err = os.MkdirAll(s.Folder, 0o700); err == nil {
-			listener, err = net.Listen("unix", s.description.Address)
+			s.socket, err = controlsocket.Listen(path, s.handler())
 		}
 	}
-	return listener, err
-}
-
-func (s *Server) listenTCP() (net.Listener, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s.description.Network, s.description.Address, s.description.Token = "tcp", listener.Addr().String(), rand.Text()
-	return listener, nil
+	return err
 }
 
 // Drained says that no service runs any more, and with what result, to those who asked for the end. It is called once.
@@ -115,13 +80,7 @@ func (s *Server) Drained(err error) {
 // Close ends the server, and leaves no file behind. What is being answered gets a moment.
 func (s *Server) Close() {
 	_ = os.Remove(descriptionFile(s.Folder, s.description.PID)) // it may not have been written
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close() // what is cut off is told so by that
-	}
-	s.serving.Wait()
-	_ = os.Remove(socketFile(s.Folder, s.description.PID))
+	s.socket.Close()
 	_ = os.Remove(s.Folder) // which fails while others are in it
 }
 
@@ -144,41 +103,16 @@ func (s *Server) handler() http.Handler {
 		return struct{}{}, s.Runner.Detach(ctx, in.Service)
 	}))
 	s.handleUpgrades(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if token := s.description.Token; token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
-			http.Error(w, "the token is not the one in the description", http.StatusForbidden)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
 
 // handle makes a handler of a function: a request's body goes in, an answer's comes out.
 func handle[T any](do func(ctx context.Context, in T) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var in T
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in); err != nil {
-			answer(w, http.StatusBadRequest, &Error{Text: "read the request: " + err.Error(), Wrong: true})
-			return
-		}
-		out, err := do(r.Context(), in)
-		if err != nil {
-			answer(w, http.StatusUnprocessableEntity, errorOf(err))
-			return
-		}
-		answer(w, http.StatusOK, out)
-	}
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) //nolint:errchkjson // our own types; and a client that has gone needs no answer
+	return controlsocket.Handle(do, func(err error) any { return errorOf(err) })
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, Status{
+	controlsocket.Answer(w, http.StatusOK, Status{
 		PID: s.description.PID, Folders: s.Folders, Registry: s.Registry, Started: s.description.Started, Services: s.Runner.Status(),
 	})
 }
@@ -227,12 +161,12 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	n, err := strconv.Atoi(query.Get("n"))
 	if err != nil || n < 0 {
-		answer(w, http.StatusBadRequest, &Error{Text: fmt.Sprintf("n is %q, want a number from 0", query.Get("n")), Wrong: true})
+		controlsocket.Answer(w, http.StatusBadRequest, &Error{Text: fmt.Sprintf("n is %q, want a number from 0", query.Get("n")), Wrong: true})
 		return
 	}
 	services := query["service"]
 	if err := s.Runner.Know(services); err != nil {
-		answer(w, http.StatusUnprocessableEntity, errorOf(err))
+		controlsocket.Answer(w, http.StatusUnprocessableEntity, errorOf(err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/pandakit/panda/internal/controlsocket"
 	"github.com/pandakit/panda/internal/workspace"
 )
 
@@ -111,8 +112,8 @@ func (s *Server) handleUpgrades(mux *http.ServeMux) {
 // has one version again.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	var in upgradeRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&in); err != nil {
-		answer(w, http.StatusBadRequest, &Error{Text: "read the request: " + err.Error(), Wrong: true})
+	if err := controlsocket.Read(w, r, &in); err != nil {
+		controlsocket.Answer(w, http.StatusBadRequest, errorOf(err))
 		return
 	}
 	begun := false
@@ -122,7 +123,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		defer end()
 		own := &session{upgrade: u, step: make(chan struct{}, 1), end: end}
 		id := s.upgrades.add(own)
-		answer(w, http.StatusOK, upgradeOpening{Session: id, Same: u.Same, Old: u.Old})
+		controlsocket.Answer(w, http.StatusOK, upgradeOpening{Session: id, Same: u.Same, Old: u.Old})
 		if err := http.NewResponseController(w).Flush(); err == nil {
 			<-ended.Done()
 		}
@@ -131,7 +132,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil && !begun {
-		answer(w, http.StatusUnprocessableEntity, errorOf(err))
+		controlsocket.Answer(w, http.StatusUnprocessableEntity, errorOf(err))
 	}
 }
 

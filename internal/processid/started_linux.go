@@ -1,4 +1,4 @@
-package control
+package processid
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ const startField = 19
 
 // startOf returns when a process was started; ok is false when there is none, or only what its parent has not taken note of.
 func startOf(pid int) (started string, ok bool) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) //nolint:gosec // a number
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", false
 	}

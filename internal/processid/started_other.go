@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !windows
 
-package control
+package processid
 
 import (
 	"os"
