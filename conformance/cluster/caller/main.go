@@ -160,11 +160,11 @@ func (r *recorder) flush(ctx context.Context) {
 }
 
 // record makes one call.
-func (r *recorder) record(write bool, deadline time.Duration, make call) {
+func (r *recorder) record(write bool, deadline time.Duration, do call) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	started := time.Now()
-	by, err := make(ctx)
+	by, err := do(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slot := r.now()
