@@ -4,7 +4,9 @@ package containers_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,6 +23,15 @@ func TestKilledAtEachStep(t *testing.T) {
 	s.half(t) // which the first upgrade removes
 	program := drill.Build(t, filepath.Join("..", ".."), "./cmd/panda")
 	environment := []string{"DOCKER_HOST=" + s.engine.Host, "CONSUL_HTTP_ADDR=" + s.consul, "XDG_RUNTIME_DIR=" + t.TempDir()}
+	next := func(args ...string) (code int, told string) { // a process of its own, which has ended when the one after it looks
+		command := exec.CommandContext(t.Context(), program, args...)
+		command.Env = append(os.Environ(), environment...)
+		output, err := command.CombinedOutput()
+		if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+			t.Fatal(err)
+		}
+		return command.ProcessState.ExitCode(), string(output)
+	}
 	for _, step := range []struct {
 		name       string
 		args       string
@@ -61,13 +72,16 @@ func TestKilledAtEachStep(t *testing.T) {
 		upgrade.Take(step.take)
 		eventually(t, step.name+": "+step.left, func() bool { return s.numbers(t) == step.left })
 		s.registered(t, step.registered)
+		if code, told := next(args(step.next)...); code != 1 || !strings.Contains(told, "killed is being upgraded by the process ") {
+			t.Errorf("%s: panda %s beside the upgrade: exit code %d\n%s", step.name, step.next, code, told)
+		}
 		upgrade.Kill()
 		s.calls(t, 500)
-		code, stdout, stderr := s.panda(t.Context(), t, args(step.next)...)
-		if code != 0 || !strings.Contains(stdout+stderr, step.tells) {
-			t.Fatalf("%s: panda %s: exit code %d\n%s%s", step.name, step.next, code, stdout, stderr)
+		code, told := next(args(step.next)...)
+		if code != 0 || !strings.Contains(told, step.tells) {
+			t.Fatalf("%s: panda %s: exit code %d\n%s", step.name, step.next, code, told)
 		}
-		t.Logf("%s: panda %s\n%s%s", step.name, step.next, stdout, stderr)
+		t.Logf("%s: panda %s\n%s", step.name, step.next, told)
 		if got := s.numbers(t); got != step.want {
 			t.Fatalf("%s: containers %s, want %s", step.name, got, step.want)
 		}

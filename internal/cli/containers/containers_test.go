@@ -3,6 +3,7 @@ package containers
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/pandakit/panda/discovery"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/engine"
+	"github.com/pandakit/panda/internal/processid"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -177,6 +179,11 @@ func TestLeft(t *testing.T) {
 	gone.Process.Started = "long ago"
 	if own.killed(own.Host) || gone.killed("another") || mark.killed(mark{}, "") || !gone.killed(own.Host) {
 		t.Error("a process that runs, that of another machine, or none is taken for one that was killed, or that one is not")
+	}
+	parent := own
+	parent.Process = processid.Of(os.Getppid())
+	if own.runs(own.Host) || gone.runs(own.Host) || parent.runs("another") || mark.runs(mark{}, "") || !parent.runs(own.Host) {
+		t.Error("this process, one that is gone, that of another machine, or none is taken for another that runs, or that one is not")
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 
+	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/engine"
 	"github.com/pandakit/panda/internal/processid"
 )
@@ -77,14 +79,24 @@ func pattern(live []engine.Container) engine.Container {
 	return live[len(live)-1]
 }
 
-// sweep removes what upgrades have left that were killed and that serves nobody: what was rehearsed, and what was made and not
-// started yet.
+// runs reports whether the upgrade's process is another of this machine that has not ended.
+func (m mark) runs(host string) bool {
+	return m.Host != "" && m.Host == host && m.Process.PID != os.Getpid() && m.Process.Alive()
+}
+
+// sweep refuses to go on beside another command that upgrades the service from this machine, and removes what upgrades have
+// left that were killed and that serves nobody: what was rehearsed, and what was made and not started yet.
 func (f *Fleet) sweep(ctx context.Context) error {
 	all, err := f.Engine.List(ctx, f.Service)
 	if err != nil {
 		return err
 	}
-	host, _ := os.Hostname() // without one nothing is removed
+	host, _ := os.Hostname() // without one nothing is refused, and nothing removed
+	for i := range all {
+		if m := markOf(&all[i]); all[i].Project() == f.Project && m.runs(host) {
+			return command.Advise(fmt.Errorf("%s is being upgraded by the process %d", f.Service, m.Process.PID), "wait for it, or end it with Ctrl-C")
+		}
+	}
 	for i := range all {
 		c := &all[i]
 		idle := c.Labels[rehearsalLabel] != "" || c.State == "created"
