@@ -98,8 +98,8 @@ func (c *command) nothingLeft(nodes cluster.Status) {
 func TestCommand(t *testing.T) {
 	t.Parallel()
 	c := newCommand(t)
-	up := []string{"up", "--detach", "--servers", "1", "--ports", "12500"}
-	if out := c.prints("Ready in ", up...); !strings.Contains(out, "export CONSUL_HTTP_ADDR=http://127.0.0.1:12710\n") {
+	up := []string{"up", "--detach", "--servers", "1", "--ports", "13500"}
+	if out := c.prints("Ready in ", up...); !strings.Contains(out, "export CONSUL_HTTP_ADDR=http://127.0.0.1:13710\n") {
 		t.Errorf("up prints\n%s\nwant the client agent's address", out)
 	}
 	c.refuses(1, "a cluster of yours is running already", up...)
