@@ -37,7 +37,7 @@ type certificate struct {
 
 	mu      sync.Mutex
 	last    *tls.Certificate // that could be read
-	refused string           // why they could not be used, as it was logged; "" while they can
+	refused complaint
 }
 
 // current returns what the files have, or had when they could be read last: the two are not replaced at once.
@@ -46,11 +46,9 @@ func (c *certificate) current(*tls.CertificateRequestInfo) (*tls.Certificate, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		c.last, c.refused = &read, ""
-		return c.last, nil
+		c.last = &read
 	}
-	if why := err.Error(); why != c.refused {
-		c.refused = why
+	if c.refused.take(err) {
 		c.log.Warn("the client certificate cannot be read; the last one stays in use", "certificate", c.files[0], "key", c.files[1], "error", err)
 	}
 	return c.last, nil

@@ -29,7 +29,7 @@ type token struct {
 	mu      sync.Mutex
 	value   string
 	seen    os.FileInfo // of the file when it was read last
-	refused string      // why the file could not be used, as it was logged; "" while it can
+	refused complaint
 }
 
 // newToken returns the token that cfg names. The file has to be there, and may be empty.
@@ -65,7 +65,9 @@ func (t *token) current() string {
 	if err == nil {
 		err = t.reread()
 	}
-	t.complain(err)
+	if t.refused.take(err) {
+		t.log.Warn("the token file cannot be used; the last token stays in use", "file", t.file, "error", err)
+	}
 	return t.value
 }
 
@@ -82,16 +84,18 @@ func (t *token) reread() error {
 	return nil
 }
 
-// complain logs why the file cannot be used, once for each reason. t.mu is held.
-func (t *token) complain(err error) {
-	if err == nil {
-		t.refused = ""
-		return
+// complaint is why files could not be used when they were read last, "" when they could.
+type complaint string
+
+// take notes how reading ended, and reports whether that is to be logged: each reason is, once.
+func (c *complaint) take(err error) (news bool) {
+	why := complaint("")
+	if err != nil {
+		why = complaint(err.Error())
 	}
-	if why := err.Error(); why != t.refused {
-		t.refused = why
-		t.log.Warn("the token file cannot be used; the last token stays in use", "file", t.file, "error", err)
-	}
+	news = why != "" && why != *c
+	*c = why
+	return news
 }
 
 // unchanged reports whether the file is the one that was read, and as it was then.
