@@ -129,12 +129,7 @@ func (d *drillRun) awaitOutput(name, text string) {
 	d.awaitOutputs(name, text, 1)
 }
 
-// awaitRegistrations waits until an instance has registered so many times.
-func (d *drillRun) awaitRegistrations(name string, times int) {
-	d.Helper()
-	d.awaitOutputs(name, "service registered", times)
-}
-
+// awaitOutputs waits until it has written the text so many times.
 func (d *drillRun) awaitOutputs(name, text string, times int) {
 	d.Helper()
 	output := d.running()[name].output

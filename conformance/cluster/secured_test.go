@@ -152,29 +152,36 @@ func TestCallersTokenLosesRights(t *testing.T) {
 	})
 }
 
+// ownToken starts the victim anew with a token that no other instance has, and returns that once it is called.
+func (d *drillRun) ownToken() string {
+	d.Helper()
+	all := d.tokens.service
+	own, err := d.tokenOf(d.Context(), "drill-service")
+	d.do("make a token", err)
+	d.endInstance(victimHost)
+	d.tokens.service = own
+	d.do("start the instance with it", d.startInstance(victimHost, victimHost, servicePort))
+	d.tokens.service = all
+	d.awaitPassing(victimHost)
+	d.load.awaitAnswers(d.T, enough, d.address(victimHost))
+	return own
+}
+
 // An instance and the callers get other tokens while they run, and the old ones are revoked: the instance registers with its
 // new one, with which its agent then tells the cluster of it, and that it is gone.
 func TestTokensRotated(t *testing.T) {
 	runDrill(t, &secured, false, func(d *drillRun) {
-		old, address := d.tokens.service, d.address(victimHost)
-		own, err := d.tokenOf(d.Context(), "drill-service")
-		d.do("make a token that is given up", err)
-		d.endInstance(victimHost)
-		d.tokens.service = own
-		d.do("start the instance with it", d.startInstance(victimHost, victimHost, servicePort))
-		d.tokens.service = old
-		d.awaitPassing(victimHost)
-		d.load.awaitAnswers(d.T, enough, address)
-
-		d.do("give the instance another", d.giveToken(victimHost, old))
+		own, address := d.ownToken(), d.address(victimHost)
+		d.do("give the instance another", d.giveToken(victimHost, d.tokens.service))
 		given := time.Now()
 		d.awaitOutput(victimHost, "another token is used from now on")
-		d.awaitRegistrations(victimHost, 2)
+		d.awaitOutputs(victimHost, "service registered", 2)
 		d.time("registered anew", time.Since(given))
 		d.do("revoke the instance's first", d.revoke(d.Context(), own))
 		callers := d.tokens.caller
-		d.tokens.caller, err = d.tokenOf(d.Context(), "drill-caller")
+		next, err := d.tokenOf(d.Context(), "drill-caller")
 		d.do("make a token for the callers", err)
+		d.tokens.caller = next
 		d.do("give it to them", d.giveToken(callersName, d.tokens.caller))
 		d.do("revoke the callers' first", d.revoke(d.Context(), callers))
 
@@ -194,15 +201,7 @@ func TestInstancesTokenRevoked(t *testing.T) {
 		t.Skip("SKIPPED: its agent's cache lasts 30 s; -update runs it")
 	}
 	runDrill(t, &secured, false, func(d *drillRun) {
-		old, address := d.tokens.service, d.address(victimHost)
-		own, err := d.tokenOf(d.Context(), "drill-service")
-		d.do("make a token", err)
-		d.endInstance(victimHost)
-		d.tokens.service = own
-		d.do("start the instance with it", d.startInstance(victimHost, victimHost, servicePort))
-		d.tokens.service = old
-		d.awaitPassing(victimHost)
-		d.load.awaitAnswers(d.T, enough, address)
+		own, address := d.ownToken(), d.address(victimHost)
 		revoked := time.Now()
 		d.do("revoke it", d.revoke(d.Context(), own))
 		d.awaitOutput(victimHost, "ACL not found")

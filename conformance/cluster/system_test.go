@@ -61,7 +61,7 @@ type programs struct{ service, caller string }
 // instance is a process of the service.
 type instance struct {
 	process *process.Process
-	output  *lastOutput
+	output  *process.Tail
 	host    string
 	port    string
 }
@@ -130,7 +130,7 @@ func (s *system) running() map[string]*instance {
 // startInstance starts an instance on a host, which registers with that host's own agent.
 func (s *system) startInstance(name, host, port string) error {
 	address := net.JoinHostPort(s.lab.Address(host).String(), port)
-	i := &instance{host: host, port: port, output: new(lastOutput)}
+	i := &instance{host: host, port: port, output: new(process.Tail)}
 	env, err := s.agentEnvironment(name, s.tokens.service)
 	if err != nil {
 		return err
@@ -432,26 +432,3 @@ func (s *system) logNodes(t *testing.T) {
 
 // logShown bounds what a test shows of each log, in bytes.
 const logShown = 4 << 10
-
-// lastOutput keeps the end of what a process writes.
-type lastOutput struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// Write implements io.Writer.
-func (o *lastOutput) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text = append(o.text, p...)
-	if over := len(o.text) - 8<<10; over > 0 {
-		o.text = append(o.text[:0], o.text[over:]...)
-	}
-	return len(p), nil
-}
-
-func (o *lastOutput) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return string(o.text)
-}
