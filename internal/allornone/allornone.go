@@ -28,6 +28,7 @@ const (
 // Folder is where files are written. An [*os.Root] confines them to a folder; [Anywhere] does not.
 type Folder interface {
 	Stat(name string) (fs.FileInfo, error)
+	Lstat(name string) (fs.FileInfo, error)
 	ReadFile(name string) ([]byte, error)
 	WriteFile(name string, content []byte, mode fs.FileMode) error
 	Chmod(name string, mode fs.FileMode) error
@@ -170,6 +171,7 @@ type Anywhere struct{}
 // The methods of [Folder].
 
 func (Anywhere) Stat(name string) (fs.FileInfo, error)     { return os.Stat(name) }        //nolint:revive // as the interface says
+func (Anywhere) Lstat(name string) (fs.FileInfo, error)    { return os.Lstat(name) }       //nolint:revive // as the interface says
 func (Anywhere) ReadFile(name string) ([]byte, error)      { return os.ReadFile(name) }    //nolint:revive,gosec // as the interface says
 func (Anywhere) Mkdir(name string, mode fs.FileMode) error { return os.Mkdir(name, mode) } //nolint:revive // as the interface says
 func (Anywhere) Chmod(name string, mode fs.FileMode) error { return os.Chmod(name, mode) } //nolint:revive // as the interface says

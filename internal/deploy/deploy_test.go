@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/pandakit/panda/internal/allornone"
 	"github.com/pandakit/panda/internal/deploy"
 )
 
@@ -220,7 +221,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the same files again: %v", err)
 	}
 	files[1].Content = []byte("3")
-	if err := write(false); !errors.Is(err, deploy.ErrExists) || !strings.HasSuffix(err.Error(), ": b") {
+	if err := write(false); !errors.Is(err, allornone.ErrExists) || !strings.HasSuffix(err.Error(), ": b") {
 		t.Errorf("other content: %v, want ErrExists and b", err)
 	}
 	if content(t, folder, "b") != "2" {

@@ -7,7 +7,6 @@
 package deploy
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -142,9 +141,6 @@ func (e *InputError) Error() string { return e.Text }
 func inputErrorf(do, format string, args ...any) error {
 	return &InputError{Text: fmt.Sprintf(format, args...), Do: do}
 }
-
-// ErrExists is wrapped by the error that a file would have to be overwritten.
-var ErrExists = errors.New("a file exists already")
 
 // Volume is the name of the volume that holds the secret.
 func (s Secret) Volume() string {

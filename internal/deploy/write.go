@@ -1,25 +1,18 @@
 package deploy
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/pandakit/panda/internal/allornone"
 )
-
-// shownExisting bounds how many files are named that stand in the way.
-const shownExisting = 3
 
 // Write puts the files into folder, which it makes if need be, and nothing outside of it: symbolic links in it that lead
 // out of it are refused. Unless within is "", folder has to lie below that one, as does all that symbolic links on its
 // path lead to; one that a user has named may be anywhere. shown is the folder as error texts name it. Files of other
 // content are overwritten only when force says so, and of files that are the same nothing is done. When it returns an
-// error nothing has changed; one that wraps [ErrExists] names the files.
+// error nothing has changed; one that wraps [allornone.ErrExists] names the files.
 func Write(folder, within, shown string, files []File, force bool) error {
 	if err := fits(folder, within); err != nil {
 		return inputErrorf("name another folder with --output; it may be anywhere", "write %s: %v", shown, err)
@@ -34,15 +27,15 @@ func Write(folder, within, shown string, files []File, force bool) error {
 		return fmt.Errorf("write %s: %w", shown, allornone.Cause(err))
 	}
 	defer func() { _ = root.Close() }() // a folder has nothing to save
-	if err := checkFree(root, shown, files, force); err != nil {
-		return err
-	}
-	transaction := allornone.Begin(root)
-	defer transaction.Undo() // while root is open
 	var all []allornone.File
 	for _, f := range files {
 		all = append(all, allornone.File{Path: f.Path, Content: f.Content})
 	}
+	if err := allornone.CheckFree(root, "", all, force); err != nil {
+		return fmt.Errorf("write %s: %w", shown, err)
+	}
+	transaction := allornone.Begin(root)
+	defer transaction.Undo() // while root is open
 	if _, err := transaction.Write(all); err != nil {
 		return fmt.Errorf("write %s: %w", shown, allornone.Cause(err))
 	}
@@ -81,31 +74,4 @@ func fits(folder, within string) error {
 		return fmt.Errorf("%s leads out of the workspace %s", at, within)
 	}
 	return nil
-}
-
-// checkFree makes sure that no file of another content stands in the way, unless it may be overwritten.
-func checkFree(root *os.Root, shown string, files []File, force bool) error {
-	var existing []string
-	for _, f := range files {
-		info, err := root.Lstat(f.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return fmt.Errorf("write %s: %s: %w", shown, f.Path, allornone.Cause(err))
-		case !info.Mode().IsRegular():
-			return fmt.Errorf("write %s: %s is there and is no file", shown, f.Path)
-		case !force:
-			if old, err := root.ReadFile(f.Path); err != nil || !bytes.Equal(old, f.Content) {
-				existing = append(existing, f.Path)
-			}
-		}
-	}
-	if len(existing) == 0 {
-		return nil
-	}
-	more := ""
-	if n := len(existing) - shownExisting; n > 0 {
-		existing, more = existing[:shownExisting], fmt.Sprintf(" and %d more", n)
-	}
-	return fmt.Errorf("write %s: %w: %s%s", shown, ErrExists, strings.Join(existing, ", "), more)
 }

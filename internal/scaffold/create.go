@@ -3,13 +3,14 @@ package scaffold
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/pandakit/panda/internal/allornone"
 )
 
 // Tools is what creating a project runs.
@@ -34,7 +35,7 @@ type Result struct {
 
 // Create makes the project: in memory, then in a temporary folder, where it is generated, compiled and vetted, then in
 // place. When it returns an error, also that of ctx, nothing is left of it: folders that it made are gone, files that
-// it replaced are as they were. An error that wraps [ErrExists] names files that stand in the way.
+// it replaced are as they were. An error that wraps [allornone.ErrExists] names files that stand in the way.
 func (p *Plan) Create(ctx context.Context, tools Tools) (*Result, error) {
 	files, err := p.Render()
 	if err != nil {
@@ -81,38 +82,16 @@ func (p *Plan) Create(ctx context.Context, tools Tools) (*Result, error) {
 	return result, nil
 }
 
-// shownExisting bounds how many files are named that stand in the way.
-const shownExisting = 3
-
 // checkFree makes sure that no file of another content stands in the way, unless it may be overwritten.
 func (p *Plan) checkFree(files []File) error {
-	var existing []string
+	var all []allornone.File
 	for _, f := range files {
-		at := filepath.Join(p.Folder, filepath.FromSlash(f.Path))
-		info, err := os.Lstat(at)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return fmt.Errorf("create %s: %w", p.Shown, cause(err, at))
-		case !info.Mode().IsRegular():
-			return fmt.Errorf("create %s: %s is there and is no file", p.Shown, f.Path)
-		case !p.force && !sameContent(at, f.Content):
-			existing = append(existing, f.Path)
-		}
+		all = append(all, allornone.File(f))
 	}
-	if len(existing) == 0 {
-		return nil
+	if err := allornone.CheckFree(allornone.Anywhere{}, p.Folder, all, p.force); err != nil {
+		return fmt.Errorf("create %s: %w", p.Shown, err)
 	}
-	more := ""
-	if n := len(existing) - shownExisting; n > 0 {
-		existing, more = existing[:shownExisting], fmt.Sprintf(" and %d more", n)
-	}
-	return fmt.Errorf("create %s: %w: %s%s", p.Shown, ErrExists, strings.Join(existing, ", "), more)
-}
-
-func sameContent(name string, content []byte) bool {
-	there, err := os.ReadFile(name) //nolint:gosec // of the project's folder
-	return err == nil && bytes.Equal(there, content)
+	return nil
 }
 
 // join is what panda.yaml will be, if the project joins a workspace.

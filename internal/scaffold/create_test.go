@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pandakit/panda/internal/allornone"
 )
 
 // listing is all files and folders below a folder, a line each.
@@ -89,7 +91,7 @@ func TestFailedCreateLeavesNothing(t *testing.T) {
 			return tools
 		}, context.Canceled},
 		{"a go command that is none", "a/rpc.srv", func(func()) Tools { return Tools{Go: filepath.Join(root, "nowhere")} }, fs.ErrNotExist},
-		{"files in the way", "x", func(func()) Tools { return offline(t) }, ErrExists},
+		{"files in the way", "x", func(func()) Tools { return offline(t) }, allornone.ErrExists},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		result, err := planned(t, root, Request{Path: c.path, Type: Srv}).Create(ctx, c.tools(cancel))

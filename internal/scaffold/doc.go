@@ -11,7 +11,6 @@
 package scaffold
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,6 +110,3 @@ func (e *InputError) Error() string { return e.Text }
 func inputErrorf(do, format string, args ...any) error {
 	return &InputError{Text: fmt.Sprintf(format, args...), Do: do}
 }
-
-// ErrExists is wrapped by the error that a file would have to be overwritten.
-var ErrExists = errors.New("a file exists already")

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/spf13/cobra"
 
+	"github.com/pandakit/panda/internal/allornone"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/deploy"
 	"github.com/pandakit/panda/internal/scaffold"
@@ -276,7 +277,7 @@ func explain(err error) error {
 	if wrong, ok := errors.AsType[*scaffold.InputError](err); ok {
 		return command.Usage(wrong)
 	}
-	if errors.Is(err, deploy.ErrExists) {
+	if errors.Is(err, allornone.ErrExists) {
 		return command.Advise(err, "choose another folder with --output, or overwrite them with --force")
 	}
 	if isInput[*workspace.FolderError](err) || isInput[*find.NoModuleError](err) || isInput[*config.Error](err) || isInput[*workspace.DuplicateError](err) {

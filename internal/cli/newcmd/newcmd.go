@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pandakit/panda/internal/allornone"
 	"github.com/pandakit/panda/internal/cli/command"
 	"github.com/pandakit/panda/internal/cli/consulcmd"
 	"github.com/pandakit/panda/internal/protobuild"
@@ -214,7 +215,7 @@ func explain(err error) error {
 		}
 		return err
 	}
-	if errors.Is(err, scaffold.ErrExists) {
+	if errors.Is(err, allornone.ErrExists) {
 		return command.Advise(err, "choose another PATH, or overwrite them with --force")
 	}
 	return err

@@ -30,8 +30,11 @@ func Write(dir string, outputs []Output) (changed []string, err error) {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, fmt.Errorf("write %s: %w", filepath.Join(dir, filepath.FromSlash(p.Path)), p.Err)
 	}
+	if err != nil {
+		return nil, err
+	}
 	transaction.Keep()
-	return changed, err
+	return changed, nil
 }
 
 // Stale returns the paths of the outputs that are missing below dir or have other content, in their order.
